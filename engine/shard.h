@@ -1,0 +1,85 @@
+// engine/shard.h: one log, run by one thread: its ring, its segments, its writer, its mailbox.
+//
+// A host that has a thread per core attaches a shard to it (Engine::AttachShard) and calls:
+//
+//   shard->Append(bytes)     straight into the registered buffer, no hand-over
+//   shard->Poll()            once per turn of the host's loop: moves everything on, runs callbacks
+//   shard->Wait(deadline)    instead of Poll when there is nothing else to do
+//   shard->notify_fd()       readable when Poll has something to do, for hosts that sleep in epoll
+//
+// Thread: the one that attached it. Callbacks run inside Poll and Wait, in LSN order.
+#ifndef COREWAL_ENGINE_SHARD_H_
+#define COREWAL_ENGINE_SHARD_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/clock.h"
+#include "io_backend/storage_io_factory.h"
+#include "wal/log_writer.h"
+#include "wal/lsn.h"
+#include "wal/sync_method.h"
+
+namespace corewal {
+
+struct ShardOptions {
+  StorageIoOptions io;  // backend, buffers, registered resources, SQPOLL
+  DirectMode direct = DirectMode::kAuto;
+  SyncMethod sync_method = SyncMethod::kAuto;
+  uint64_t segment_bytes = 64ull << 20;  // a multiple of 4096; 64 KiB .. 64 GiB
+  uint32_t segments_ready = 2;           // prepared ahead; 1 .. 64
+  uint32_t segments_first = 0;           // this many before the first append, if more; 0 .. 1024
+  uint32_t sync_delay_us_max = 0;        // hold a partial batch this long for company
+  uint32_t mailbox_bytes = 4u << 20;     // for appends from other threads; a power of two
+};
+
+// Settings in effect and counters since opening.
+struct ShardInfo {
+  IoCapabilities io;
+  IoStats io_stats;
+  LogWriterStats writer;
+  SyncMethod sync_method = SyncMethod::kAuto;  // never kAuto once open
+  std::string sync_probe;                      // what the choice rests on; empty if pinned
+  bool direct = false;
+  std::string file_system;
+  Lsn appended, submitted, written, durable;
+  absl::Status failure;  // OK, or why the shard is failed
+};
+
+class Shard {
+ public:
+  virtual ~Shard() = default;
+
+  // ResourceExhausted: no buffer or no prepared segment is free; nothing was appended; retry after
+  // Poll or Wait.
+  virtual absl::StatusOr<Lsn> Append(absl::Span<const std::byte> payload,
+                                     const AppendOptions& options) = 0;
+  absl::StatusOr<Lsn> Append(absl::Span<const std::byte> payload) { return Append(payload, {}); }
+  virtual absl::StatusOr<Lsn> Append(absl::Span<const std::byte> payload,
+                                     const AppendOptions& options, AppendCallback on_done) = 0;
+
+  // Moves everything on without waiting. The shard's failure, once it has one.
+  virtual absl::Status Poll() = 0;
+  // Poll, then sleeps until something happened or `deadline`; returns after at most one sleep.
+  virtual absl::Status Wait(MonotonicNs deadline) = 0;
+  // Waits until every record appended so far is durable.
+  virtual absl::Status WaitDurable() = 0;
+  virtual absl::StatusOr<int> notify_fd() = 0;
+
+  // The writer underneath: its inline Append has no virtual call, and Reserve encodes in place.
+  virtual LogWriter& writer() = 0;
+  virtual Lsn durable_lsn() const = 0;
+
+  // Makes everything durable and seals the log. Idempotent; also done by Engine::Close from the
+  // attaching thread.
+  virtual absl::Status Close() = 0;
+};
+
+}  // namespace corewal
+
+#endif  // COREWAL_ENGINE_SHARD_H_

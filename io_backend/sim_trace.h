@@ -1,0 +1,36 @@
+// io_backend/sim_trace.h: the last actions of a simulation, to be printed when it fails.
+#ifndef COREWAL_IO_BACKEND_SIM_TRACE_H_
+#define COREWAL_IO_BACKEND_SIM_TRACE_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace corewal {
+
+class SimTrace {
+ public:
+  static constexpr uint64_t kKept = 50;
+
+  void Add(std::string action) { ring_[actions_++ % kKept] = std::move(action); }
+  uint64_t actions() const { return actions_; }
+  // One action a line, oldest first, each with its number.
+  std::string ToString() const {
+    std::string text;
+    for (uint64_t i = actions_ > kKept ? actions_ - kKept : 0; i < actions_; ++i) {
+      absl::StrAppend(&text, i + 1, "  ", ring_[i % kKept], "\n");
+    }
+    return text;
+  }
+
+ private:
+  std::array<std::string, kKept> ring_;
+  uint64_t actions_ = 0;
+};
+
+}  // namespace corewal
+
+#endif  // COREWAL_IO_BACKEND_SIM_TRACE_H_

@@ -1,0 +1,156 @@
+// A full disk is an error, never a success, and not the end: on a small ext4 behind a loop device
+// where mounting one is allowed, else on a small tmpfs. Each test mounts its own in a child with a
+// mount namespace of its own, which takes the mount with it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "tests/io_backend/storage_io_fixture.h"
+
+namespace corewal {
+namespace {
+
+// ext4 refuses a write that does not fit as a whole, tmpfs takes the part that fits.
+enum class Disk { kExt4IfAllowed, kTmpfs };
+
+// Mounts it at `path` and returns its type; skips if that is forbidden.
+std::string MountSmall(const std::string& path, Disk disk) {
+  const auto forbidden = [](const char* what) {
+    SkipFromChild(absl::StrCat(what, ": ", strerror(errno)));
+  };
+  if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
+    forbidden("no mount namespace");
+  }
+  if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    forbidden("no private mounts");
+  }
+  mkdir(path.c_str(), 0700);
+  const std::string image = path + ".image";
+  const std::string mount_ext4 = absl::StrCat(
+      "{ truncate -s 4M ", image, " && /usr/sbin/mkfs.ext4 -q -F -b 4096 -O ^has_journal -m 0 ",
+      image, " && mount -o loop ", image, " ", path, "; } >/dev/null 2>&1");
+  if (disk == Disk::kExt4IfAllowed && std::system(mount_ext4.c_str()) == 0) return "ext4";
+  if (mount("tmpfs", path.c_str(), "tmpfs", 0, "size=2m,huge=never") == 0) return "tmpfs";
+  forbidden("no tmpfs");
+  return "";
+}
+
+class StorageIoFullDiskTest : public StorageIoTest {
+ protected:
+  // Runs `body` in a child on a small file system at Path("small").
+  template <typename Body>
+  void OnSmallDisk(Disk disk, Body body) {
+    DestroyStorage();
+    RunInChild([&] {
+      const std::string type = MountSmall(Path("small"), disk);
+      std::printf("small disk: %s\n", type.c_str());
+      if (type == "tmpfs" && GetParam().direct == DirectMode::kOn) {
+        SkipFromChild("no loop device to mount, and tmpfs has no direct I/O");
+      }
+      Recreate(options());
+      body();
+      DestroyStorage();
+    });
+  }
+  // Writes buffers until one fails; returns its completion.
+  Completion Fill(FileHandle file, bool through_ring) {
+    for (uint64_t offset = 0;; offset += io().buffer_bytes()) {
+      const WriteOp op = {
+          .file = file, .offset = FileOffset(offset), .length = io().buffer_bytes()};
+      EXPECT_OK(io().Write(op, Filled('f', io().buffer_bytes())).status());
+      if (through_ring) {
+        EXPECT_OK(io().Submit());
+      }
+      Completion completion = WaitForOne();
+      if (!completion.ok()) return completion;
+      EXPECT_EQ(completion.bytes, io().buffer_bytes());
+      if (offset > (64u << 20)) return completion;
+    }
+  }
+};
+
+TEST_P(StorageIoFullDiskTest, WriteOnAFullDiskIsAnErrorAndSpaceCanReturn) {
+  OnSmallDisk(Disk::kExt4IfAllowed, [this] {
+    for (const bool through_ring : {false, true}) {
+      const FileHandle ballast = Register(CreateFile("small/ballast"));
+      const FileHandle file = Register(CreateFile("small/a"));
+      WriteAndWait(file, 0, kBlock, 'x');
+      const Completion failed = Fill(ballast, through_ring);
+      EXPECT_EQ(failed.error, ENOSPC);
+      EXPECT_LT(failed.bytes, io().buffer_bytes());
+      ASSERT_OK(io().UnregisterFile(ballast));
+      ASSERT_OK(FileSystem::Host().Remove(Path("small/ballast")));
+      WriteAndWait(file, kBlock, kBlock, 'y');
+      EXPECT_EQ(FileSize("small/a"), 2 * kBlock);
+      ASSERT_OK(io().UnregisterFile(file));
+      ASSERT_OK(FileSystem::Host().Remove(Path("small/a")));
+    }
+  });
+}
+
+TEST_P(StorageIoFullDiskTest, WriteThatFitsInPartIsAnErrorNotASuccess) {
+  if (GetParam().direct == DirectMode::kOn) return;  // tmpfs has none
+  OnSmallDisk(Disk::kTmpfs, [this] {
+    for (const bool through_ring : {false, true}) {
+      const FileHandle spare = Register(CreateFile("small/spare"));
+      WriteAndWait(spare, 0, 3 * kBlock, 's');
+      const FileHandle ballast = Register(CreateFile("small/ballast"));
+      EXPECT_EQ(Fill(ballast, through_ring).error, ENOSPC);
+      const FileHandle file = Register(CreateFile("small/a"));
+      ASSERT_OK(io().UnregisterFile(spare));
+      ASSERT_OK(FileSystem::Host().Remove(Path("small/spare")));
+      const uint64_t short_before = io().stats().short_transfers;
+      ASSERT_OK(io().Write({.file = file, .length = 8 * kBlock}, Filled('x', 8 * kBlock)).status());
+      if (through_ring) {
+        ASSERT_OK(io().Submit());
+      }
+      const Completion completion = WaitForOne();
+      EXPECT_EQ(completion.error, ENOSPC);
+      EXPECT_EQ(completion.bytes, 3 * kBlock);
+      EXPECT_EQ(io().stats().short_transfers, short_before + 1);
+      for (const auto& [name, handle] : {std::pair("small/ballast", ballast), {"small/a", file}}) {
+        ASSERT_OK(io().UnregisterFile(handle));
+        ASSERT_OK(FileSystem::Host().Remove(Path(name)));
+      }
+    }
+  });
+}
+
+TEST_P(StorageIoFullDiskTest, PreallocateOnAFullDiskIsAnError) {
+  OnSmallDisk(Disk::kExt4IfAllowed, [this] {
+    const FileHandle file = Register(CreateFile("small/a"));
+    ASSERT_OK(io().Preallocate({.file = file, .length = 64u << 20}).status());
+    EXPECT_EQ(WaitForOne().error, ENOSPC);
+  });
+}
+
+TEST_P(StorageIoFullDiskTest, SmallFileKeepsItsOldContentWhenTheNewDoesNotFit) {
+  OnSmallDisk(Disk::kExt4IfAllowed, [this] {
+    FileSystem& host = FileSystem::Host();
+    ASSERT_OK(host.WriteSmallFile(Path("small/meta"), "old"));
+    const FileHandle ballast = Register(CreateFile("small/ballast"));
+    EXPECT_EQ(Fill(ballast, false).error, ENOSPC);
+    const absl::Status written = host.WriteSmallFile(Path("small/meta"), std::string(1 << 20, 'n'));
+    EXPECT_TRUE(absl::IsResourceExhausted(written)) << written;
+    const auto content = host.ReadSmallFile(Path("small/meta"), 100);
+    ASSERT_OK(content.status());
+    EXPECT_EQ(*content, "old");
+    EXPECT_TRUE(absl::IsNotFound(host.Open(Path("small/meta.tmp"), {}).status()));
+    EXPECT_OK(host.Lock(Path("small/meta")).status()) << "a full disk does not forbid opening";
+  });
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, StorageIoFullDiskTest, testing::ValuesIn(AllSettings()),
+                         SettingName);
+
+}  // namespace
+}  // namespace corewal

@@ -1,0 +1,294 @@
+#include "tools/stream_client.h"
+
+#include <algorithm>
+#include <atomic>
+#include <deque>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "tools/interrupt.h"
+#include "tools/shard_setup.h"
+
+namespace corewal {
+namespace {
+
+constexpr MonotonicNs kMailboxRetryNs = 100'000;  // a small part of the time to drain a full one
+constexpr MonotonicNs kWaitNs = 10'000'000;
+
+MonotonicNs Now() { return Clock::System().Now(); }
+
+// What both kinds of client do. Clock and limits are looked at once per stride: each look costs as
+// much as an append.
+class StreamClient : public BenchClient {
+ public:
+  explicit StreamClient(const StreamClientOptions& options) : options_(options) {}
+
+ protected:
+  static constexpr uint64_t kStrideRecords = 64;
+  static constexpr uint64_t kStrideBytes = 64 << 10;
+
+  void BeginSlice(const SliceLimit& limit, SliceResult* result) {
+    limit_ = limit;
+    result_ = result;
+    result->begin = Now();
+  }
+  void EndSlice() {
+    result_->end = Now();
+    if (options_.acks == nullptr) return;
+    options_.acks->Print();
+    result_->status.Update(options_.acks->status());
+  }
+  bool MayGoOn() const {
+    return result_->status.ok() && !Interrupted() && result_->records < limit_.records &&
+           result_->payload_bytes < limit_.payload_bytes && Now() < limit_.deadline;
+  }
+  uint64_t StrideRecords() const {
+    return std::min(kStrideRecords, limit_.records - result_->records);
+  }
+  void Count(uint64_t records, uint64_t bytes) {
+    result_->records += records;
+    result_->payload_bytes += bytes;
+    progress_.Add(records, bytes);
+    if (options_.acks != nullptr) options_.acks->Print();
+  }
+  bool IsSample(uint64_t seq) const { return (seq & (options_.sample_every - 1)) == 0; }
+  bool Remembered(uint64_t seq) const { return IsSample(seq) || options_.acks != nullptr; }
+  void OnDurable(uint64_t seq, Lsn lsn, MonotonicNs since) {
+    if (IsSample(seq)) {
+      result_->latency_ns.Record(static_cast<uint64_t>(Now() - since));
+    }
+    if (options_.acks != nullptr) options_.acks->Note(options_.feed->shard(), seq, lsn);
+  }
+  // So that the loop knows the source's type, and no record costs a virtual call.
+  template <typename Work>
+  void WithKnownType(Work work) {
+    RecordSource& source = options_.feed->source();
+    if (auto* made = dynamic_cast<MadeRecordSource*>(&source)) return work(*made);
+    if (auto* input = dynamic_cast<InputRecordSource*>(&source)) return work(*input);
+    work(source);
+  }
+
+  const StreamClientOptions options_;
+  SliceLimit limit_;
+  SliceResult* result_ = nullptr;
+};
+
+class EmbeddedStreamClient final : public StreamClient {
+ public:
+  using StreamClient::StreamClient;
+
+  void Start(SliceResult* result) override {
+    shard_ = AttachAndPrepare(*options_.engine, options_.feed->shard(), options_.segments_before,
+                              result);
+  }
+  void Finish(SliceResult* result) override { CloseAttached(shard_, result); }
+
+  void Run(const SliceLimit& limit, SliceResult* result) override {
+    BeginSlice(limit, result);
+    WithKnownType([this](auto& source) { Stream(source); });
+    result->status.Update(shard_->WaitDurable());
+    TakeDurable();
+    EndSlice();
+  }
+
+ private:
+  struct Remembrance {
+    Lsn lsn;
+    uint64_t seq;
+    MonotonicNs since;
+  };
+
+  template <typename Source>
+  void Stream(Source& source) {
+    LogWriter& writer = shard_->writer();
+    absl::Span<const std::byte> record;
+    bool more = true;
+    while (more && MayGoOn()) {
+      uint64_t records = 0;
+      uint64_t bytes = 0;
+      const uint64_t stride = StrideRecords();
+      while (records < stride && bytes < kStrideBytes) {
+        if (!(more = source.Peek(&record))) break;
+        const absl::StatusOr<Lsn> lsn = writer.Append(record);
+        if (!lsn.ok()) {
+          OnRefused(lsn.status());
+          break;
+        }
+        ++records;
+        bytes += record.size();
+        if (Remembered(source.seq())) remembered_.push_back({*lsn, source.seq(), Now()});
+        source.Take();
+        if (writer.submitted() != submitted_) OnBatchClosed();
+      }
+      Count(records, bytes);
+    }
+    result_->status.Update(source.status());
+  }
+
+  // A batch was staged: let it go out, and see what came back.
+  void OnBatchClosed() {
+    result_->status.Update(shard_->Poll());
+    submitted_ = shard_->writer().submitted();
+    TakeDurable();
+  }
+  void OnRefused(const absl::Status& why) {
+    const absl::Status& full = shard_->writer().preparing_stall();
+    if (!absl::IsResourceExhausted(why)) {
+      result_->status.Update(why);
+    } else if (!full.ok()) {
+      result_->status.Update(full);
+    } else {
+      result_->status.Update(shard_->Wait(Now() + kWaitNs));
+      TakeDurable();
+    }
+  }
+  void TakeDurable() {
+    const Lsn durable = shard_->durable_lsn();
+    while (!remembered_.empty() && remembered_.front().lsn < durable) {
+      const Remembrance& oldest = remembered_.front();
+      OnDurable(oldest.seq, oldest.lsn, oldest.since);
+      remembered_.pop_front();
+    }
+  }
+
+  Shard* shard_ = nullptr;
+  Lsn submitted_;
+  std::deque<Remembrance> remembered_;
+};
+
+class EngineStreamClient final : public StreamClient {
+ public:
+  using StreamClient::StreamClient;
+
+  void Run(const SliceLimit& limit, SliceResult* result) override {
+    BeginSlice(limit, result);
+    WithKnownType([this](auto& source) { Stream(source); });
+    if (!SendLast()) AwaitAll();
+    // Callbacks run on the shard's thread in LSN order, so all of them have run, or are about to.
+    while (unanswered_.load(std::memory_order_acquire) > 0) {
+      Clock::System().SleepUntil(Now() + kMailboxRetryNs);
+    }
+    result->status.Update(failure_);
+    EndSlice();
+  }
+
+ private:
+  // Posts all but the last record, which is to be answered.
+  template <typename Source>
+  void Stream(Source& source) {
+    absl::Span<const std::byte> record;
+    bool more = true;
+    while (more && MayGoOn() && result_->records + 1 < limit_.records) {
+      uint64_t records = 0;
+      uint64_t bytes = 0;
+      const uint64_t stride = std::min(StrideRecords(), limit_.records - 1 - result_->records);
+      bool refused = false;
+      while (records < stride && bytes < kStrideBytes) {
+        const auto access = options_.feed->Access();
+        more = source.Peek(&record) && !source.IsLast() && source.Peek(&record);
+        if (!more) break;
+        const absl::Status sent = Send(record, source.seq());
+        if (!sent.ok()) {
+          refused = absl::IsResourceExhausted(sent);
+          if (!refused) result_->status.Update(sent);
+          break;
+        }
+        ++records;
+        bytes += record.size();
+        source.Take();
+      }
+      Count(records, bytes);
+      if (refused) Clock::System().SleepUntil(Now() + kMailboxRetryNs);
+    }
+    result_->status.Update(source.status());
+  }
+
+  absl::Status Send(absl::Span<const std::byte> record, uint64_t seq) {
+    Engine& engine = *options_.engine;
+    const ShardId shard = options_.feed->shard();
+    if (!Remembered(seq)) return engine.Post(shard, record);
+    const MonotonicNs since = Now();
+    unanswered_.fetch_add(1, std::memory_order_relaxed);
+    absl::Status sent =
+        engine.Append(shard, record, {}, [this, seq, since](absl::StatusOr<Lsn> lsn) {
+          if (lsn.ok()) {
+            OnDurable(seq, *lsn, since);
+          } else {
+            failure_.Update(lsn.status());
+          }
+          unanswered_.fetch_sub(1, std::memory_order_release);
+        });
+    if (!sent.ok()) unanswered_.fetch_sub(1, std::memory_order_relaxed);
+    return sent;
+  }
+
+  // The record behind those posted; when it is durable, so are they. False: there is none.
+  bool SendLast() {
+    if (!result_->status.ok()) return false;
+    ShardFeed& feed = *options_.feed;
+    while (true) {
+      AppendFuture future;
+      uint64_t bytes = 0;
+      uint64_t seq = 0;
+      {
+        const auto access = feed.Access();
+        absl::Span<const std::byte> record;
+        if (!feed.source().Peek(&record)) {
+          result_->status.Update(feed.source().status());
+          return false;
+        }
+        absl::StatusOr<AppendFuture> sent = options_.engine->Append(feed.shard(), record);
+        if (sent.ok()) {
+          future = *std::move(sent);
+          bytes = record.size();
+          seq = feed.source().seq();
+          feed.source().Take();
+        } else if (!absl::IsResourceExhausted(sent.status())) {
+          result_->status.Update(sent.status());
+          return false;
+        }
+      }
+      if (!future.valid()) {
+        Clock::System().SleepUntil(Now() + kMailboxRetryNs);
+        continue;
+      }
+      const absl::StatusOr<Lsn> lsn = future.Wait();
+      result_->status.Update(lsn.status());
+      if (lsn.ok()) {
+        Count(1, bytes);
+        if (options_.acks != nullptr) options_.acks->Note(feed.shard(), seq, *lsn);
+      }
+      return true;
+    }
+  }
+
+  // No record is left that could be answered: watch the shard until it has nothing to do.
+  void AwaitAll() {
+    if (result_->records == 0) return;
+    const ShardId shard = options_.feed->shard();
+    uint64_t quiet = 0;
+    for (Lsn last; quiet < 10;) {
+      const ShardInfo info = options_.engine->info(shard);
+      result_->status.Update(info.failure);
+      if (!info.failure.ok()) return;
+      quiet = info.appended == last && info.durable == info.appended ? quiet + 1 : 0;
+      last = info.appended;
+      Clock::System().SleepUntil(Now() + kWaitNs);
+    }
+  }
+
+  std::atomic<uint64_t> unanswered_{0};
+  absl::Status failure_;  // written by callbacks
+};
+
+}  // namespace
+
+std::unique_ptr<BenchClient> MakeEngineStreamClient(const StreamClientOptions& options) {
+  return std::make_unique<EngineStreamClient>(options);
+}
+
+std::unique_ptr<BenchClient> MakeEmbeddedStreamClient(const StreamClientOptions& options) {
+  return std::make_unique<EmbeddedStreamClient>(options);
+}
+
+}  // namespace corewal

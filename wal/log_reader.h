@@ -1,0 +1,147 @@
+// wal/log_reader.h: reads one shard's records in LSN order and says exactly how the log ends.
+//
+//   ASSIGN_OR_RETURN(auto reader, LogReader::Open(files, io, directory, {}));
+//   RecordView record;
+//   while (reader->Next(&record)) Use(record.lsn, record.payload);
+//   // reader->end() says why there was no more: sealed, torn, damaged, or the I/O error
+//
+// The reader pulls batches with read-ahead, checks each by FORMAT.md's rules before it hands out
+// any record of it, follows the log over segments, and where a batch is not valid applies the
+// recovery decision table. It never writes.
+//
+// Thread: one at a time, that of `io`, which it uses alone while it lives.
+// Memory: read_ahead buffers of `io`, plus one record if records are in pieces.
+#ifndef COREWAL_WAL_LOG_READER_H_
+#define COREWAL_WAL_LOG_READER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "io_backend/file_system.h"
+#include "io_backend/storage_io.h"
+#include "wal/format.h"
+#include "wal/little_endian.h"
+#include "wal/log_end.h"
+#include "wal/lsn.h"
+#include "wal/segment_set.h"
+
+namespace corewal {
+
+class LogScanner;
+
+struct RecordView {
+  Lsn lsn;  // of its framing (of its first piece)
+  RecordType type = RecordType::kUser;
+  Epoch epoch;
+  absl::Span<const std::byte> payload;  // valid until the next call of Next()
+};
+
+struct LogReaderOptions {
+  Lsn from;                 // first record with lsn >= from; 0: from the start
+  Lsn to{UINT64_MAX};       // stop before the first record with lsn >= to
+  uint32_t read_ahead = 4;  // reads in flight, at least 1; fewer if `io` has fewer buffers free
+  DirectMode direct = DirectMode::kAuto;
+};
+
+class LogReader {
+ public:
+  // Errors: those of ListSegments; FailedPrecondition for a segment of another log or of a newer
+  // format version, naming the file.
+  static absl::StatusOr<std::unique_ptr<LogReader>> Open(FileSystem& files, StorageIo& io,
+                                                         const std::string& directory,
+                                                         const LogReaderOptions& options);
+  // Reads exactly these files (wal-dump SEGMENT...), ascending by sequence, as ReadSegmentFile
+  // found them. A log that began before the first of them or goes on beyond the last is not damage.
+  // InvalidArgument: not ascending. FailedPrecondition: as above, or the first is no segment.
+  static absl::StatusOr<std::unique_ptr<LogReader>> OpenFiles(FileSystem& files, StorageIo& io,
+                                                              std::vector<SegmentFile> segments,
+                                                              const LogReaderOptions& options);
+  ~LogReader();
+  LogReader(const LogReader&) = delete;
+  LogReader& operator=(const LogReader&) = delete;
+
+  // False: no more; end() says why. True again is possible only after kNotYet.
+  bool Next(RecordView* record) {
+    // Only whole records lie before fast_end_, and their batch has been checked to the last byte.
+    if (__builtin_expect(cursor_ < fast_end_, 1)) {
+      const RecordFraming framing = RecordFraming::Decode(LoadLe32(cursor_));
+      record->lsn = batch_header_.lsn + static_cast<uint64_t>(cursor_ - batch_begin_);
+      record->type = framing.type;
+      record->epoch = batch_header_.epoch;
+      record->payload = {cursor_ + kRecordFramingBytes, framing.length};
+      cursor_ += FramedBytes(framing.length);
+      ++totals_.records;
+      totals_.payload_bytes += framing.length;
+      totals_.last_lsn = record->lsn;
+      return true;
+    }
+    return NextSlow(record);
+  }
+
+  // What wal-dump shows besides records: the headers under the record last returned (or, for
+  // batches without records such as seals, under the end reached).
+  const SegmentHeader& segment_header() const { return segment_header_; }
+  const std::string& segment_path() const { return segment_path_; }
+  const BatchHeader& batch_header() const { return batch_header_; }
+
+  const LogEndReport& end() const { return end_; }
+
+  struct Totals {
+    uint64_t segments = 0, batches = 0, seals = 0, records = 0;
+    uint64_t payload_bytes = 0;
+    uint64_t padding_bytes = 0;  // of batches
+    uint64_t file_bytes = 0;     // read and checked
+    Lsn first_lsn, last_lsn;     // of records; 0 if none
+    Epoch first_epoch, last_epoch;
+  };
+  const Totals& totals() const { return totals_; }
+
+ private:
+  LogReader(std::unique_ptr<LogScanner> scanner, const LogReaderOptions& options);
+  static absl::StatusOr<std::unique_ptr<LogReader>> OpenSegments(FileSystem& files, StorageIo& io,
+                                                                 std::vector<SegmentFile> segments,
+                                                                 const LogReaderOptions& options);
+
+  bool NextSlow(RecordView* record);
+  bool LoadBatch();  // false: the end
+  void TakeScannedBatch();
+  void LimitWholeRecords();  // sets cursor_ and fast_end_ by `from` and `to`
+  // Handles the piece at cursor_. True: it completed a record.
+  bool TakePiece(RecordView* record);
+  void EndAtLimit();
+  Lsn LsnAt(const std::byte* at) const {
+    return batch_header_.lsn + static_cast<uint64_t>(at - batch_begin_);
+  }
+
+  // In the batch: [cursor_, fast_end_) whole records, then up to records_end_ a first piece, or
+  // what lies beyond `to`.
+  const std::byte* cursor_ = nullptr;
+  const std::byte* fast_end_ = nullptr;
+  const std::byte* records_end_ = nullptr;
+  const std::byte* last_piece_ = nullptr;
+  const std::byte* batch_begin_ = nullptr;
+  BatchHeader batch_header_;
+  Totals totals_;
+
+  std::unique_ptr<LogScanner> scanner_;
+  const LogReaderOptions options_;
+  bool given_files_ = false;
+  bool scanned_ahead_ = false;  // the scanner stands on a batch not yet taken
+  SegmentHeader segment_header_;
+  std::string segment_path_;
+  LogEndReport end_;
+
+  std::string assembled_;             // the record in pieces
+  uint64_t assembled_bytes_max_ = 0;  // what all files could hold
+  Lsn assembled_lsn_;
+  bool assembling_ = false;
+};
+
+}  // namespace corewal
+
+#endif  // COREWAL_WAL_LOG_READER_H_

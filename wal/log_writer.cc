@@ -1,0 +1,370 @@
+#include "wal/log_writer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+#include "wal/segment_file.h"
+
+namespace corewal {
+
+LogWriter::LogWriter(FileSystem& files, StorageIo& io, const Clock& clock,
+                     const LogWriterOptions& options, const RecoveredLog& recovered)
+    : files_(files),
+      io_(io),
+      clock_(clock),
+      options_(options),
+      queue_(io.capabilities().buffers),
+      preparer_(files, io,
+                {.directory = options.directory,
+                 .segment_bytes = options.segment_bytes,
+                 .ready_target = options.segments_ready,
+                 .direct = options.direct,
+                 .tag = MakeTag(kTagPreparer, 0)},
+                recovered.live.empty() ? 1 : recovered.live.back().sequence + 1),
+      callbacks_(options.callbacks_max) {
+  preparer_.WantReady(options.segments_first);
+}
+
+LogWriter::~LogWriter() { Close().IgnoreError(); }
+
+absl::Status LogWriter::CheckAppendable(uint64_t bytes, RecordType type) const {
+  if (!failure_.ok()) return failure_;
+  if (closed_) return absl::FailedPreconditionError("the log writer is closed");
+  if (bytes > kRecordBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a record of ", bytes, " bytes; at most ", kRecordBytesMax, " are allowed"));
+  }
+  if (!IsUserType(type)) {
+    return absl::InvalidArgumentError(absl::StrCat("record type ", static_cast<uint32_t>(type),
+                                                   " is corewal's own; use 0 to 127"));
+  }
+  CHECK(!reserving_) << "append between Reserve and Commit";
+  return absl::OkStatus();
+}
+
+uint32_t LogWriter::reserve_bytes_max() const {
+  const uint64_t batch_bytes_max =
+      std::min({uint64_t{io_.buffer_bytes()} - kBlockBytes, uint64_t{kBatchBytesMax},
+                options_.segment_bytes - 2 * kBlockBytes});
+  return static_cast<uint32_t>(std::min<uint64_t>(
+      batch_bytes_max - kBatchHeaderBytes - kRecordFramingBytes, RecordFraming::kLengthMax - 3));
+}
+
+absl::StatusOr<Lsn> LogWriter::AppendSlow(absl::Span<const std::byte> payload,
+                                          const AppendOptions& options) {
+  RETURN_IF_ERROR(CheckAppendable(payload.size(), options.type));
+  if (payload.size() > reserve_bytes_max()) return AppendLarge(payload, options);
+  RETURN_IF_ERROR(MakeRoom(payload.size()));
+  const Lsn lsn = builder_.Append(payload, options.type);
+  Want(options.durability);
+  return lsn;
+}
+
+absl::StatusOr<Lsn> LogWriter::Append(absl::Span<const std::byte> payload,
+                                      const AppendOptions& options, AppendCallback on_done) {
+  if (callbacks_.full()) {
+    return StallStatus(absl::StrCat(callbacks_.capacity(), " appends wait for their callback"));
+  }
+  ASSIGN_OR_RETURN(const Lsn lsn, Append(payload, options));
+  callbacks_.Push(lsn, options.durability, std::move(on_done));
+  return lsn;
+}
+
+absl::StatusOr<Lsn> LogWriter::AppendBatch(absl::Span<const absl::Span<const std::byte>> payloads,
+                                           const AppendOptions& options) {
+  if (payloads.empty()) return absl::InvalidArgumentError("a batch of no records");
+  uint64_t framed_bytes = 0;
+  for (absl::Span<const std::byte> payload : payloads) framed_bytes += FramedBytes(payload.size());
+  const uint64_t room_needed = framed_bytes - kRecordFramingBytes;  // as one payload
+  RETURN_IF_ERROR(CheckAppendable(0, options.type));
+  if (room_needed > reserve_bytes_max()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a batch of ", framed_bytes, " bytes with framing; at most ", reserve_bytes_max(), " fit"));
+  }
+  if (!builder_.Fits(room_needed)) RETURN_IF_ERROR(MakeRoom(room_needed));
+  Lsn first;
+  for (absl::Span<const std::byte> payload : payloads) {
+    const Lsn lsn = builder_.Append(payload, options.type);
+    if (first == Lsn()) first = lsn;
+  }
+  Want(options.durability);
+  return first;
+}
+
+absl::StatusOr<absl::Span<std::byte>> LogWriter::Reserve(uint32_t bytes) {
+  RETURN_IF_ERROR(CheckAppendable(bytes, RecordType::kUser));
+  if (bytes > reserve_bytes_max()) {
+    return absl::InvalidArgumentError(absl::StrCat("a reservation of ", bytes, " bytes; at most ",
+                                                   reserve_bytes_max(), " fit a buffer"));
+  }
+  if (!builder_.Fits(bytes)) RETURN_IF_ERROR(MakeRoom(bytes));
+  reserving_ = true;
+  reserved_bytes_ = bytes;
+  return builder_.Reserve(bytes);
+}
+
+Lsn LogWriter::Commit(uint32_t bytes_used, const AppendOptions& options) {
+  CHECK(reserving_) << "Commit without Reserve";
+  CHECK_LE(bytes_used, reserved_bytes_);
+  CHECK(IsUserType(options.type));
+  reserving_ = false;
+  const Lsn lsn = builder_.CommitReserved(bytes_used, options.type);
+  Want(options.durability);
+  return lsn;
+}
+
+void LogWriter::Cancel() {
+  CHECK(reserving_) << "Cancel without Reserve";
+  reserving_ = false;
+}
+
+// The record goes out as it is framed, since no number of buffers would hold the largest. What
+// could stop it halfway is checked before the first piece: there must be segments for all of it.
+absl::StatusOr<Lsn> LogWriter::AppendLarge(absl::Span<const std::byte> payload,
+                                           const AppendOptions& options) {
+  const uint64_t batches =
+      payload.size() / reserve_bytes_max() + 3;  // and the partial ones at both ends
+  const uint64_t log_bytes = payload.size() + batches * (kBatchHeaderBytes + kBlockBytes);
+  const uint64_t per_segment = options_.segment_bytes - 2 * kBlockBytes - 2 * kBatchHeaderBytes;
+  const uint64_t segments = log_bytes / per_segment + 1;
+  if (preparer_.ready_count() < segments) {
+    preparer_.WantReady(static_cast<uint32_t>(segments));
+    return StallStatus(absl::StrCat("a record of ", payload.size(), " bytes needs ", segments,
+                                    " segments ready, ", preparer_.ready_count(), " are"));
+  }
+  Lsn record_lsn;
+  absl::Span<const std::byte> rest = payload;
+  while (!rest.empty() || record_lsn == Lsn()) {
+    if (!builder_.Fits(kFirstPieceExtraBytes + kBlockBytes / 2)) {
+      absl::Status room = MakeRoom(kFirstPieceExtraBytes + kBlockBytes / 2);
+      if (!room.ok() && !absl::IsResourceExhausted(room)) return room;
+      if (!room.ok()) {
+        // Half a record may be in the log, and nothing may follow that: no error is passed over.
+        FailUnlessTransient(io_.Wait(1, clock_.Now() + SegmentPreparer::kRetryNs));
+        Advance();
+        if (!failure_.ok()) return failure_;
+        continue;
+      }
+    }
+    const bool first = record_lsn == Lsn();
+    if (first && builder_.Fits(payload.size())) {
+      record_lsn = builder_.Append(payload, options.type);
+      break;
+    }
+    const uint64_t overhead = kRecordFramingBytes + (first ? kFirstPieceExtraBytes : 0) + 3;
+    // Fills the batch, so that the next piece begins the next one (FORMAT.md, B9).
+    const auto part = rest.subspan(0, builder_.room() - overhead);
+    rest.remove_prefix(part.size());
+    const Piece piece = first ? Piece::kFirst : rest.empty() ? Piece::kLast : Piece::kMiddle;
+    const Lsn lsn = builder_.AppendPiece(part, piece, options.type, payload.size(), record_lsn);
+    if (first) record_lsn = lsn;
+  }
+  Want(options.durability);
+  return record_lsn;
+}
+
+absl::Status LogWriter::MakeRoom(uint64_t payload_bytes) {
+  if (builder_.open() && !builder_.empty()) {
+    if (seal_in_flight_) return StallStatus("the log's seal is being written");
+    CloseBatch();
+    if (!failure_.ok()) return failure_;
+  }
+  builder_.Close(log_end_);
+  return OpenBatch(payload_bytes);
+}
+
+uint64_t LogWriter::SegmentRoom() const {
+  if (active_.empty()) return 0;
+  const ActiveSegment& segment = active_.back();
+  const Lsn position = header_pending_ ? segment.base + kBlockBytes : log_end_;
+  const uint64_t used = position - segment.base;
+  return options_.segment_bytes - kBlockBytes - used;  // the last block is kept for a seal
+}
+
+absl::Status LogWriter::OpenBatch(uint64_t payload_bytes) {
+  if (queue_.full()) return StallStatus("every buffer is being written");
+  absl::StatusOr<BufferLease> buffer = io_.AcquireBuffer();
+  if (absl::IsResourceExhausted(buffer.status())) return StallStatus(buffer.status().message());
+  if (!buffer.ok()) return buffer.status();
+  if (SegmentRoom() < RoundUpToBlock(kBatchHeaderBytes + FramedBytes(payload_bytes))) {
+    RETURN_IF_ERROR(StartSegment());
+  }
+  const uint32_t skip_bytes = header_pending_ ? kBlockBytes : 0;
+  const Lsn begin = header_pending_ ? active_.back().base + kBlockBytes : log_end_;
+  const uint64_t bytes_max =
+      std::min({uint64_t{buffer->size()} - skip_bytes, uint64_t{kBatchBytesMax}, SegmentRoom()});
+  builder_.Start(*std::move(buffer), skip_bytes, begin, static_cast<uint32_t>(bytes_max));
+  CHECK(builder_.Fits(payload_bytes)) << DebugString();
+  if (options_.sync_delay_us_max > 0) batch_opened_at_ = clock_.Now();
+  return absl::OkStatus();
+}
+
+absl::Status LogWriter::StartSegment() {
+  CHECK(!header_pending_);
+  std::optional<SegmentPreparer::Ready> ready = preparer_.Take();
+  if (!ready.has_value()) {
+    preparer_.Hurry();
+    return StallStatus("the next segment is not ready");
+  }
+  CHECK_EQ(ready->sequence, last_sequence_ + 1);
+  ActiveSegment segment;
+  segment.sequence = ready->sequence;
+  segment.previous_sequence = last_sequence_;
+  segment.path = std::move(ready->path);
+  segment.file = ready->file;
+  segment.base = last_base_ + last_segment_bytes_;
+  segment.end = segment.base;
+  direct_ = ready->direct;
+  last_sequence_ = segment.sequence;
+  last_base_ = segment.base;
+  last_segment_bytes_ = options_.segment_bytes;
+  active_.push_back(std::move(segment));
+  header_pending_ = true;
+  ++stats_.rolls;
+  return absl::OkStatus();
+}
+
+absl::Status LogWriter::StallStatus(absl::string_view what) {
+  ++stats_.stalls;
+  std::string message = absl::StrCat(what, "; nothing was appended; retry after Poll");
+  if (!preparer_.stall().ok()) absl::StrAppend(&message, " (", preparer_.stall().message(), ")");
+  return absl::ResourceExhaustedError(message);
+}
+
+void LogWriter::EncodeHeaderOfNewSegment() {
+  const ActiveSegment& segment = active_.back();
+  SegmentHeader header;
+  header.uuid = options_.uuid;
+  header.shard = options_.shard;
+  header.sequence = segment.sequence;
+  header.base_lsn = segment.base;
+  header.segment_bytes = options_.segment_bytes;
+  header.incarnation = incarnation_;
+  header.previous_sequence = segment.previous_sequence;
+  header.previous_end = log_end_;
+  header.previous_crc = last_crc_;
+  header.durable = durable_;
+  header.epoch = epoch_;
+  timespec wall;
+  clock_gettime(CLOCK_REALTIME, &wall);
+  header.created_unix_ns =
+      static_cast<uint64_t>(wall.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(wall.tv_nsec);
+  EncodeSegmentHeader(header, builder_.skipped());
+}
+
+BatchHeader LogWriter::NextBatchHeader() const {
+  BatchHeader header;
+  header.durable = durable_;
+  header.incarnation = incarnation_;
+  header.epoch = epoch_;
+  header.previous_crc = last_crc_;
+  return header;
+}
+
+void LogWriter::CloseBatch() {
+  CHECK(builder_.open() && !builder_.empty() && !seal_in_flight_ && !reserving_);
+  ActiveSegment& segment = active_.back();
+  const uint32_t skip_bytes = builder_.skip_bytes();
+  if (header_pending_) EncodeHeaderOfNewSegment();
+  BatchBuilder::Finished batch = builder_.Finish(NextBatchHeader());
+  CHECK_GE(batch.begin, submitted_) << DebugString();  // I3
+  const uint32_t index = queue_.Push(batch.begin, batch.end, batch.safe_end);
+  const bool dsync = options_.sync_method == SyncMethod::kDsync;
+  const absl::Status staged =
+      io_.Write({.file = segment.file,
+                 .offset = FileOffset(batch.begin - segment.base - skip_bytes),
+                 .length = batch.bytes,
+                 .mode = dsync ? WriteMode::kDsync : WriteMode::kPlain,
+                 .tag = MakeTag(kTagBatch, index)},
+                std::move(batch.buffer))
+          .status();
+  if (!staged.ok()) return Fail(staged);
+  if (header_pending_) {
+    live_.push_back({segment.path, segment.base, options_.segment_bytes, true});
+    header_pending_ = false;
+  }
+  segment.end = batch.end;
+  segment.safe_end = batch.safe_end;
+  submitted_ = batch.end;
+  log_end_ = batch.end;
+  last_crc_ = batch.crc;
+  sealed_ = false;
+  ++stats_.batches;
+  if (dsync) ++stats_.syncs;
+  stats_.batch_bytes += batch.bytes;
+  stats_.padding_bytes += batch.padding_bytes;
+  stats_.records += batch.records;
+  stats_.payload_bytes += batch.payload_bytes;
+}
+
+void LogWriter::Fail(absl::Status why) {
+  if (!failure_.ok()) return;
+  failure_ = std::move(why);
+  builder_.Close(std::max(builder_.end(), submitted_));  // nothing fits any more
+  reserving_ = false;
+  ++progress_;
+}
+
+const LogWriter::ActiveSegment& LogWriter::SegmentOf(Lsn lsn) const {
+  CHECK(!active_.empty());
+  for (auto it = active_.rbegin(); it != active_.rend(); ++it) {
+    if (it->base <= lsn) return *it;
+  }
+  return active_.front();
+}
+
+absl::Status LogWriter::TruncateBefore(Lsn lsn) {
+  if (!failure_.ok()) return failure_;
+  if (closed_) return absl::FailedPreconditionError("the log writer is closed");
+  if (lsn > published_durable_) {
+    return absl::FailedPreconditionError(absl::StrCat("truncate before lsn ", lsn.value(),
+                                                      ": the log is durable to ",
+                                                      published_durable_.value()));
+  }
+  // Oldest first, each removal durable before the next, so that no crash leaves a gap.
+  while (live_.size() > 1 && live_[1].base <= lsn &&
+         (active_.empty() || active_.front().base > live_[0].base)) {
+    LiveSegment& oldest = live_.front();
+    const bool reusable = oldest.whole_file && oldest.segment_bytes == options_.segment_bytes;
+    // Those that wait to be reused are older than this one, and go before it.
+    RETURN_IF_ERROR(preparer_.RemoveRecycled(reusable ? options_.segments_ready - 1 : 0));
+    if (reusable) {
+      preparer_.Recycle(std::move(oldest.path));
+    } else {
+      RETURN_IF_ERROR(RemoveSegmentFile(files_, options_.directory, oldest.path));
+    }
+    live_.pop_front();
+  }
+  return absl::OkStatus();
+}
+
+std::string LogWriter::DebugString() const {
+  return absl::StrCat("shard ", ToIndex(options_.shard), " appended ", appended().value(),
+                      " submitted ", submitted_.value(), " written ", written_.value(), " durable ",
+                      durable_.value(), " (published ", published_durable_.value(), ") in flight ",
+                      queue_.size(), " batches, ", sync_.outstanding, " syncs, segments active ",
+                      active_.size(), " ready ", preparer_.ready_count(),
+                      failure_.ok() ? "" : " FAILED");
+}
+
+void LogWriter::CheckInvariants() const {
+  CHECK_LE(durable_, written_) << DebugString();
+  CHECK_LE(written_, submitted_) << DebugString();
+  CHECK_LE(submitted_, appended()) << DebugString();
+  CHECK_LE(published_durable_, durable_) << DebugString();
+  CHECK_LE(written_safe_, written_) << DebugString();
+  if (sync_.outstanding > 0) {
+    CHECK_LE(sync_.promise, written_) << DebugString();
+    CHECK_GT(sync_.promise, durable_) << DebugString();
+  }
+  if (!queue_.empty()) {
+    CHECK_GE(queue_.front().begin, written_) << DebugString();
+    CHECK_EQ(queue_.back().end, submitted_) << DebugString();
+  }
+}
+
+}  // namespace corewal

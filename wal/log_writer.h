@@ -1,0 +1,280 @@
+// wal/log_writer.h: turns caller bytes into framed records and tracks their durability.
+//
+// One per shard. Bytes only move right:
+//
+//   Append -> batch in a registered buffer -> write in flight -> written -> synced -> callbacks
+//             appended                        submitted          written    durable
+//
+// Invariants (checked by CheckInvariants()):
+//   I1  durable <= written <= submitted <= appended
+//   I2  a datasync promises exactly the `written` captured when it was staged, or the end of an
+//       earlier segment; it is staged only after the completions of those writes were polled
+//       (DESIGN R1)
+//   I3  a block at or below `submitted` is never written again
+//   I4  batches become written in any order, but `written` moves over the contiguous prefix only
+//   I5  callbacks run in LSN order, each once, inside Poll or Wait, never inside Append
+// Thread: that of `io` only.
+// Failure: the first write or sync error is final; later calls return it unchanged. Nothing is
+// retried: after a failed sync a second one may lie. Close and recover.
+#ifndef COREWAL_WAL_LOG_WRITER_H_
+#define COREWAL_WAL_LOG_WRITER_H_
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "base/clock.h"
+#include "io_backend/file_system.h"
+#include "io_backend/storage_io.h"
+#include "wal/batch_builder.h"
+#include "wal/batch_queue.h"
+#include "wal/callback_queue.h"
+#include "wal/format.h"
+#include "wal/lsn.h"
+#include "wal/recovery.h"
+#include "wal/segment_preparer.h"
+#include "wal/sync_method.h"
+
+namespace corewal {
+
+struct AppendOptions {
+  Durability durability = Durability::kDurable;
+  RecordType type = RecordType::kUser;  // the user's types: 0 .. 127
+};
+
+struct LogWriterOptions {
+  std::string directory;  // of this shard; exists
+  LogUuid uuid;
+  ShardId shard{};
+  DirectMode direct = DirectMode::kAuto;
+  SyncMethod sync_method = SyncMethod::kDatasync;  // not kAuto: probe first
+  uint64_t segment_bytes = 64ull << 20;            // a multiple of 4096
+  uint32_t segments_ready = 2;                     // prepared ahead, 1 .. 64
+  uint32_t segments_first = 0;         // this many before the first append, if more; 0 .. 1024
+  uint32_t sync_delay_us_max = 0;      // hold a partial batch this long for company
+  uint64_t sync_bytes_max = 8u << 20;  // datasync when this much is written and more is under way
+  uint32_t seal_after_us = 20'000;     // an idle log writes its seal after this long
+  uint32_t callbacks_max = 16384;      // appends with a callback that are not answered yet
+};
+
+struct LogWriterStats {
+  uint64_t records = 0;
+  uint64_t payload_bytes = 0;
+  uint64_t batches = 0;  // with records; seals are counted apart
+  uint64_t seals = 0;
+  uint64_t batch_bytes = 0;  // written to the log: headers, framing and padding included
+  uint64_t padding_bytes = 0;
+  uint64_t syncs = 0;   // datasyncs, or DSYNC writes
+  uint64_t rolls = 0;   // segments started
+  uint64_t stalls = 0;  // appends refused: no buffer, no segment
+  uint64_t segments_prepared = 0;
+  uint64_t segments_ready = 0;  // prepared and not started, now
+  uint64_t prepared_bytes = 0;  // zeros written ahead
+};
+
+class LogWriter {
+ public:
+  // `recovered` is what RecoverLog found in options.directory. Makes the recovered tail durable,
+  // removes what lies beyond it, and prepares the first segment; writes no batch: the log's new
+  // segment starts with the first append. `files`, `io` and `clock` must outlive the writer.
+  static absl::StatusOr<std::unique_ptr<LogWriter>> Open(FileSystem& files, StorageIo& io,
+                                                         const Clock& clock,
+                                                         const LogWriterOptions& options,
+                                                         const RecoveredLog& recovered);
+  ~LogWriter();
+
+  // Copies `payload` (at most 1 GiB, and what the buffers hold) into the open batch.
+  // ResourceExhausted: no buffer free, no segment ready, or too many callbacks wait; nothing was
+  // appended; retry after Poll. InvalidArgument: too large, or a type that is not the user's.
+  absl::StatusOr<Lsn> Append(absl::Span<const std::byte> payload,
+                             const AppendOptions& options = {}) {
+    // The common case: room in the open batch. Everything else is out of line.
+    if (__builtin_expect(builder_.Fits(payload.size()) && IsUserType(options.type), 1)) {
+      const Lsn lsn = builder_.Append(payload, options.type);
+      Want(options.durability);
+      return lsn;
+    }
+    return AppendSlow(payload, options);
+  }
+  absl::StatusOr<Lsn> Append(absl::Span<const std::byte> payload, const AppendOptions& options,
+                             AppendCallback on_done);
+  // All or none, contiguous in the log (not atomic over a crash); the LSN is the first record's.
+  absl::StatusOr<Lsn> AppendBatch(absl::Span<const absl::Span<const std::byte>> payloads,
+                                  const AppendOptions& options = {});
+
+  // Encodes in place: `bytes` of the registered buffer, to be filled before anything else is called
+  // here. Commit makes the first `bytes_used` of them the record; Cancel forgets them.
+  // InvalidArgument: more than reserve_bytes_max().
+  absl::StatusOr<absl::Span<std::byte>> Reserve(uint32_t bytes);
+  Lsn Commit(uint32_t bytes_used, const AppendOptions& options = {});
+  void Cancel();
+  uint32_t reserve_bytes_max() const;
+
+  // Reaps completions, moves the watermarks, submits what may go, runs callbacks, prepares
+  // segments. Never waits for the device (io_uring; posix does its I/O here).
+  absl::Status Poll();
+  // Poll; if that moved nothing, sleeps until a completion, a timer or `deadline`, and Polls again.
+  absl::Status Wait(MonotonicNs deadline);
+  // Waits until everything appended is durable.
+  absl::Status WaitDurable();
+  // Makes everything durable, writes a seal, gives files back. Idempotent; after a failure it
+  // returns the cause and writes nothing.
+  absl::Status Close();
+
+  // Gives up segments that hold only records below `lsn`: they are recycled or removed.
+  absl::Status TruncateBefore(Lsn lsn);
+
+  // A record is durable when its LSN is below durable(). The others likewise. Each is the end of a
+  // batch, or, inside a record that spans batches, that record's beginning.
+  Lsn appended() const { return builder_.end(); }
+  Lsn submitted() const { return submitted_; }
+  Lsn written() const { return written_; }
+  Lsn durable() const { return published_durable_; }
+  // When the writer has something to do by itself; kNever: only completions move it.
+  MonotonicNs next_timer() const;
+
+  const absl::Status& failure() const { return failure_; }
+  // Why no more segments can be prepared just now (disk full); OK if they can. Appends go on as
+  // long as prepared segments last.
+  const absl::Status& preparing_stall() const { return preparer_.stall(); }
+  const LogWriterStats& stats() const { return stats_; }
+  const LogWriterOptions& options() const { return options_; }
+  bool direct() const { return direct_; }
+  Incarnation incarnation() const { return incarnation_; }
+  void set_epoch(Epoch epoch) { epoch_ = epoch; }
+
+  void CheckInvariants() const;
+  std::string DebugString() const;
+
+ private:
+  // A segment that has started in this opening, or is the one being filled.
+  struct ActiveSegment {
+    uint64_t sequence = 0;
+    uint64_t previous_sequence = 0;
+    std::string path;
+    FileHandle file;
+    Lsn base;
+    Lsn end;       // behind its last closed batch
+    Lsn safe_end;  // of that batch: as in BatchBuilder::Finished
+  };
+  // A started segment of the log, whose records TruncateBefore may give up.
+  struct LiveSegment {
+    std::string path;
+    Lsn base;
+    uint64_t segment_bytes = 0;
+    bool whole_file = false;  // not trimmed: fit to be recycled
+  };
+  // What the datasyncs in flight, one per segment touched, promise together (I2).
+  struct SyncInFlight {
+    uint32_t outstanding = 0;  // 0: none
+    Lsn promise;
+    Lsn safe_promise;
+  };
+  static constexpr uint32_t kSyncsMax = 2;         // in flight: the queue has places for them
+  static constexpr size_t kActiveSegmentsMax = 4;  // beyond it datasync although nobody waits
+  // The low bits of an operation's tag; above them a batch's index in the queue.
+  enum Tag : uint64_t { kTagBatch = 0, kTagSync = 1, kTagPreparer = 2, kTagSeal = 3 };
+  static constexpr uint32_t kTagBits = 2;
+  static constexpr uint64_t MakeTag(Tag kind, uint64_t value) { return value << kTagBits | kind; }
+  static constexpr Tag TagKind(uint64_t tag) {
+    return static_cast<Tag>(tag & ((1u << kTagBits) - 1));
+  }
+  static constexpr uint32_t TagValue(uint64_t tag) {
+    return static_cast<uint32_t>(tag >> kTagBits);
+  }
+
+  LogWriter(FileSystem& files, StorageIo& io, const Clock& clock, const LogWriterOptions& options,
+            const RecoveredLog& recovered);
+  absl::Status AdoptRecovered(const RecoveredLog& recovered);
+  absl::Status MakeTailDurable(const RecoveredLog& recovered);
+
+  void Want(Durability durability) {
+    if (durability == Durability::kDurable) want_durable_ = builder_.end();
+    if (durability != Durability::kAppended) want_written_ = builder_.end();
+  }
+  absl::StatusOr<Lsn> AppendSlow(absl::Span<const std::byte> payload, const AppendOptions& options);
+  absl::StatusOr<Lsn> AppendLarge(absl::Span<const std::byte> payload,
+                                  const AppendOptions& options);
+  absl::Status CheckAppendable(uint64_t bytes, RecordType type) const;
+  absl::Status MakeRoom(uint64_t payload_bytes);  // closes the open batch, opens the next
+  absl::Status OpenBatch(uint64_t payload_bytes);
+  absl::Status StartSegment();
+  uint64_t SegmentRoom() const;  // bytes left for batches, a seal's block kept free
+  void CloseBatch();
+  BatchHeader NextBatchHeader() const;
+  void EncodeHeaderOfNewSegment();
+  absl::Status StallStatus(absl::string_view what);
+
+  void Advance();
+  void Reap();
+  void OnBatchWritten(const Completion& completion);
+  void OnSynced(const Completion& completion);
+  void OnSealWritten(const Completion& completion);
+  void PublishDurable(Lsn durable, Lsn safe);
+  void SubmitPartialBatch();
+  void StartSync();
+  void SealIfIdle();
+  void StageSeal();
+  void RetireSegments();
+  void RunCallbacks();
+  void Fail(absl::Status why);
+  // Unavailable: the kernel takes no more for now; what it did not take stays queued.
+  void FailUnlessTransient(absl::Status submitted);
+  const ActiveSegment& SegmentOf(Lsn lsn) const;
+  absl::Status DrainInFlight();
+  bool Quiet() const;  // nothing of the log in flight, nothing open
+
+  FileSystem& files_;
+  StorageIo& io_;
+  const Clock& clock_;
+  const LogWriterOptions options_;
+  Incarnation incarnation_;
+  Epoch epoch_;
+
+  BatchBuilder builder_;
+  BatchQueue queue_;
+  SegmentPreparer preparer_;
+  std::deque<ActiveSegment> active_;  // ascending; the last is being filled
+  std::deque<LiveSegment> live_;      // ascending; the log, active ones included
+  bool direct_ = false;
+
+  // The next segment's header will say where the log before it ended.
+  uint64_t last_sequence_ = 0;
+  uint64_t last_segment_bytes_ = 0;
+  Lsn last_base_;
+  Lsn log_end_;                  // behind the last closed batch
+  uint32_t last_crc_ = 0;        // of that batch
+  bool header_pending_ = false;  // the open batch is the first of its segment
+
+  Lsn submitted_;
+  Lsn written_, written_safe_;  // batch ends; `safe` as in BatchBuilder::Finished
+  Lsn durable_, published_durable_;
+  Lsn want_durable_, want_written_;  // how far appends have asked
+  SyncInFlight sync_;
+
+  MonotonicNs batch_opened_at_ = 0;  // for sync_delay_us_max
+  MonotonicNs active_at_ = 0;        // last append seen or batch moved: idle since
+  Lsn idle_checked_;                 // appended() when active_at_ was set
+  bool sealed_ = true;               // nothing to seal since the last seal, or since opening
+  bool seal_in_flight_ = false;
+  uint32_t reserved_bytes_ = 0;
+  bool reserving_ = false;
+
+  CallbackQueue callbacks_;
+  bool in_callback_ = false;
+  bool closed_ = false;
+  absl::Status failure_;
+  uint64_t progress_ = 0;  // completions handled; tells Wait that something moved
+  LogWriterStats stats_;
+  std::array<Completion, 32> reaped_;
+};
+
+}  // namespace corewal
+
+#endif  // COREWAL_WAL_LOG_WRITER_H_

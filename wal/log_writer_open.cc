@@ -1,0 +1,156 @@
+// How a LogWriter takes over what recovery found, and how it leaves the log behind.
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/random.h"
+#include "base/status_macros.h"
+#include "wal/log_writer.h"
+
+namespace corewal {
+namespace {
+
+absl::Status CheckOptions(const LogWriterOptions& options, const StorageIo& io) {
+  if (options.segment_bytes < kSegmentBytesMin || options.segment_bytes > kSegmentBytesMax ||
+      options.segment_bytes % kBlockBytes != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("segment_bytes ", options.segment_bytes,
+                                                   ": want a multiple of ", kBlockBytes, " from ",
+                                                   kSegmentBytesMin, " to ", kSegmentBytesMax));
+  }
+  if (options.segments_ready < 1 || options.segments_ready > 64) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("segments_ready ", options.segments_ready, ": want 1 to 64"));
+  }
+  if (options.segments_first > 1024) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("segments_first ", options.segments_first, ": want at most 1024"));
+  }
+  if (io.buffer_bytes() < 4 * kBlockBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("buffers of ", io.buffer_bytes(), " bytes: want at least ", 4 * kBlockBytes));
+  }
+  // One for the open batch, one for zeros, and one in flight at least; an operation slot for each
+  // buffer, and for syncs of two segments and of a directory beside them.
+  if (io.capabilities().buffers < 3 || io.queue_depth() < io.capabilities().buffers + 4) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(io.capabilities().buffers, " buffers with queue depth ", io.queue_depth(),
+                     ": want at least 3, and a queue depth 4 above them"));
+  }
+  if (options.sync_method == SyncMethod::kAuto) {
+    return absl::InvalidArgumentError("sync_method auto: probe first (ProbeSyncMethod)");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Open(FileSystem& files, StorageIo& io,
+                                                           const Clock& clock,
+                                                           const LogWriterOptions& options,
+                                                           const RecoveredLog& recovered) {
+  RETURN_IF_ERROR(CheckOptions(options, io));
+  std::unique_ptr<LogWriter> writer(new LogWriter(files, io, clock, options, recovered));
+  RETURN_IF_ERROR(writer->preparer_.Open());
+  RETURN_IF_ERROR(writer->AdoptRecovered(recovered));
+  // The first segment is prepared here rather than under the first append. A full disk is no reason
+  // not to open: appends will be refused until there is space.
+  writer->preparer_.Step(clock.Now());
+  while (writer->preparer_.ready_count() == 0 && writer->preparer_.stall().ok()) {
+    RETURN_IF_ERROR(io.Wait(1, kNever));
+    writer->Reap();
+    writer->preparer_.Step(clock.Now());
+  }
+  return writer;
+}
+
+absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {
+  incarnation_.bits =
+      (uint64_t{recovered.last_incarnation.count()} + 1) << 32 | (RandomUint64() & 0xffffffff);
+  epoch_ = recovered.last_epoch;
+  log_end_ = recovered.end.lsn;
+  last_crc_ = recovered.end.last_crc;
+  submitted_ = written_ = written_safe_ = durable_ = published_durable_ = log_end_;
+  want_durable_ = want_written_ = idle_checked_ = log_end_;
+  builder_.Close(log_end_);
+  for (const SegmentFile& segment : recovered.live) {
+    live_.push_back({segment.path, segment.header.base_lsn, segment.header.segment_bytes,
+                     segment.size_bytes == segment.header.segment_bytes});
+    last_sequence_ = segment.sequence;
+    last_base_ = segment.header.base_lsn;
+    last_segment_bytes_ = segment.header.segment_bytes;
+  }
+  RETURN_IF_ERROR(MakeTailDurable(recovered));
+
+  // What lies beyond the tail was never acknowledged. Prepared files are taken over; the rest goes,
+  // highest first, before anything new is written, so that it can never come back to life.
+  std::vector<const SegmentFile*> doomed;
+  for (const SegmentFile& spare : recovered.spare) {
+    const bool fits =
+        !spare.started() && spare.size_bytes == options_.segment_bytes &&
+        spare.sequence == last_sequence_ + 1 + preparer_.ready_count() &&
+        preparer_.ready_count() < std::max(options_.segments_ready, options_.segments_first);
+    if (fits) {
+      RETURN_IF_ERROR(preparer_.Adopt(spare));
+    } else {
+      doomed.push_back(&spare);
+    }
+  }
+  for (auto it = doomed.rbegin(); it != doomed.rend(); ++it) {
+    const absl::Status removed = files_.Remove((*it)->path);
+    if (!removed.ok() && !absl::IsNotFound(removed)) return removed;  // an opening that failed
+  }
+  // A process that died may have left names that are not durable, those taken over among them.
+  if (recovered.live.empty() && recovered.spare.empty()) return absl::OkStatus();
+  return files_.SyncDirectory(options_.directory);
+}
+
+// A recovered record is handed out as durable, but a crash of the process alone may have left it
+// unsynced. Syncs every segment that can hold such bytes, and gives back the tail's unused space.
+absl::Status LogWriter::MakeTailDurable(const RecoveredLog& recovered) {
+  if (recovered.live.empty()) return absl::OkStatus();
+  const SegmentFile& last = recovered.live.back();
+  for (auto it = recovered.live.rbegin(); it != recovered.live.rend(); ++it) {
+    const SegmentHeader& header = it->header;
+    if (header.base_lsn + header.segment_bytes <= last.header.durable) break;
+    uint64_t keep_bytes = it->size_bytes;
+    if (&*it == &last) {
+      const uint64_t used = recovered.end.lsn - header.base_lsn;
+      keep_bytes = std::min(keep_bytes, used + RoundUpToBlock(recovered.end.torn_bytes));
+    }
+    RETURN_IF_ERROR(files_.Resize(it->path, keep_bytes));
+  }
+  if (last.size_bytes != last.header.segment_bytes) return absl::OkStatus();
+  live_.back().whole_file = false;
+  return absl::OkStatus();
+}
+
+absl::Status LogWriter::Close() {
+  if (closed_) return failure_;
+  closed_ = true;  // no batch is opened any more; callbacks may still fill one that is open
+  reserving_ = false;
+  do {
+    WaitDurable().IgnoreError();
+  } while (failure_.ok() && builder_.open());
+  while (failure_.ok() && seal_in_flight_) Wait(kNever).IgnoreError();
+  const bool started = !active_.empty() && !header_pending_;
+  if (failure_.ok() && started) StageSeal();  // also after an idle seal: the same bytes again
+  absl::Status first = DrainInFlight();
+  if (!first.ok()) Fail(first);
+  RunCallbacks();
+  if (io_.in_flight() > 0) return failure_;  // a broken ring keeps its files and buffers
+  // An opening that appended nothing leaves nothing behind.
+  first.Update(preparer_.Close(/*keep_ready=*/stats_.batches > 0));
+  for (const ActiveSegment& segment : active_) first.Update(io_.UnregisterFile(segment.file));
+  if (header_pending_ && stats_.batches == 0) first.Update(files_.Remove(active_.back().path));
+  if (failure_.ok() && started) {
+    const uint64_t used_bytes = log_end_ + kBlockBytes - active_.back().base;
+    first.Update(files_.Resize(active_.back().path, used_bytes));
+  }
+  active_.clear();
+  if (failure_.ok()) failure_ = first;
+  return failure_;
+}
+
+}  // namespace corewal

@@ -1,0 +1,33 @@
+// wal/segment_chain.h: which segment comes after which, by their headers alone.
+#ifndef COREWAL_WAL_SEGMENT_CHAIN_H_
+#define COREWAL_WAL_SEGMENT_CHAIN_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "wal/lsn.h"
+#include "wal/segment_set.h"
+
+namespace corewal {
+
+// `later` may be of the same log's life as `earlier`: it comes behind it and is not left over from
+// before `earlier` was opened. An opening never writes behind a later one's segments, so a lower
+// count, or the same count with other random bits, is a dead segment of an earlier crash.
+bool MayFollow(const SegmentHeader& earlier, const SegmentHeader& later);
+
+// `later` is the very next one. Whether `earlier` really ended where `later` says is for a scan.
+bool Follows(const SegmentHeader& earlier, const SegmentHeader& later);
+
+// Where a scan may begin that wants the log's end and not its records: the segment that holds the
+// last LSN known to be durable by the headers of segments linked from the first on. All before it
+// is part of the log. 0 if the first has not started.
+size_t AnchorIndex(const std::vector<SegmentFile>& segments);
+
+// FailedPrecondition, naming the file: one of another log (`uuid`; zero: the first one's) or shard,
+// or of a format version that this build does not read.
+absl::Status CheckSameLog(const std::vector<SegmentFile>& segments, LogUuid uuid);
+
+}  // namespace corewal
+
+#endif  // COREWAL_WAL_SEGMENT_CHAIN_H_

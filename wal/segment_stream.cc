@@ -1,0 +1,183 @@
+#include "wal/segment_stream.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "base/errno_status.h"
+#include "base/status_macros.h"
+#include "wal/format.h"
+#include "wal/segment_file.h"
+
+namespace corewal {
+
+absl::StatusOr<std::unique_ptr<SegmentStream>> SegmentStream::Create(FileSystem& files,
+                                                                     StorageIo& io,
+                                                                     uint32_t read_ahead,
+                                                                     DirectMode direct) {
+  std::unique_ptr<SegmentStream> stream(new SegmentStream(files, io, direct));
+  const uint32_t wanted = std::min(read_ahead, io.queue_depth());
+  for (uint32_t i = 0; i < wanted; ++i) {
+    absl::StatusOr<BufferLease> buffer = io.AcquireBuffer();
+    if (!buffer.ok()) {
+      if (i == 0) return buffer.status();
+      break;
+    }
+    stream->chunks_.emplace_back();
+    stream->chunks_.back().buffer = *std::move(buffer);
+  }
+  if (stream->chunks_.empty()) return absl::InvalidArgumentError("read_ahead must be at least 1");
+  stream->scratch_.reset(new std::byte[kBatchBytesMax]);
+  return stream;
+}
+
+absl::Status SegmentStream::Open(const std::string& path, uint64_t offset, uint64_t bytes_max) {
+  CHECK_EQ(offset % kBlockBytes, 0u);
+  Close();
+  ASSIGN_OR_RETURN(OpenFile file,
+                   OpenSegmentFile(files_, path, OpenOptions::Access::kRead, direct_));
+  path_ = path;
+  limit_ = std::min(file.facts().size_bytes, bytes_max);
+  next_read_ = offset;
+  failure_ = absl::OkStatus();
+  scratch_bytes_ = 0;
+  front_ = used_ = 0;
+  ASSIGN_OR_RETURN(file_, io_.RegisterFile(file));
+  open_ = true;
+  return FillReadAhead();
+}
+
+void SegmentStream::Close() {
+  if (!open_) return;
+  open_ = false;
+  // Waits for the file's own reads; their buffers come back with the completions.
+  const absl::Status closed = io_.UnregisterFile(file_);
+  if (closed.ok()) {
+    (void)TakeCompletions();
+  }
+  used_ = 0;
+}
+
+absl::Status SegmentStream::FillReadAhead() {
+  bool staged = false;
+  while (used_ < chunks_.size() && next_read_ < limit_) {
+    const uint32_t index = (front_ + used_) % static_cast<uint32_t>(chunks_.size());
+    RETURN_IF_ERROR(StartRead(chunks_[index], index));
+    ++used_;
+    staged = true;
+  }
+  return staged ? io_.Submit() : absl::OkStatus();
+}
+
+absl::Status SegmentStream::StartRead(Chunk& chunk, uint32_t index) {
+  CHECK(chunk.buffer) << "a chunk is read into while it is being read";
+  const uint64_t whole_blocks = RoundUpToBlock(limit_ - next_read_);
+  chunk.begin = next_read_;
+  chunk.asked = static_cast<uint32_t>(std::min<uint64_t>(io_.buffer_bytes(), whole_blocks));
+  chunk.bytes = 0;
+  ReadOp op;
+  op.file = file_;
+  op.offset = FileOffset(chunk.begin);
+  op.length = chunk.asked;
+  op.tag = index;
+  RETURN_IF_ERROR(io_.Read(op, std::move(chunk.buffer)).status());
+  chunk.reading = true;
+  next_read_ += chunk.asked;
+  return absl::OkStatus();
+}
+
+absl::Status SegmentStream::TakeCompletions() {
+  std::array<Completion, 16> completions;
+  for (;;) {
+    const size_t n = io_.Poll(absl::MakeSpan(completions));
+    if (n == 0) return failure_;
+    for (size_t i = 0; i < n; ++i) {
+      Completion& done = completions[i];
+      CHECK_LT(done.tag, chunks_.size()) << "somebody else uses this storage";
+      Chunk& chunk = chunks_[done.tag];
+      CHECK(chunk.reading);
+      chunk.reading = false;
+      chunk.buffer = std::move(done.buffer);
+      chunk.bytes = done.ok() ? done.bytes : 0;
+      if (!done.ok() && failure_.ok()) {
+        failure_ =
+            ErrnoStatus(done.error, "read", path_, {.offset = chunk.begin, .length = chunk.asked});
+      }
+      // Somebody cut the file since it was opened, or it ends inside a block.
+      if (chunk.bytes < chunk.asked) limit_ = std::min(limit_, chunk.begin + chunk.bytes);
+    }
+  }
+}
+
+absl::Status SegmentStream::WaitFor(const Chunk& chunk) {
+  RETURN_IF_ERROR(TakeCompletions());
+  while (chunk.reading) {
+    RETURN_IF_ERROR(io_.Wait(1, kNever));
+    RETURN_IF_ERROR(TakeCompletions());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SegmentStream::MoveTo(uint64_t offset) {
+  while (used_ > 0 && front().begin + front().asked <= offset) {
+    RETURN_IF_ERROR(WaitFor(front()));
+    front_ = (front_ + 1) % static_cast<uint32_t>(chunks_.size());
+    --used_;
+  }
+  // A jump beyond all that was asked for: what lies between is not read at all.
+  if (used_ == 0) next_read_ = std::max(next_read_, offset / kBlockBytes * kBlockBytes);
+  return FillReadAhead();
+}
+
+absl::StatusOr<absl::Span<const std::byte>> SegmentStream::View(uint64_t offset, uint32_t length) {
+  CHECK(open_);
+  CHECK_LE(length, kBatchBytesMax);
+  RETURN_IF_ERROR(failure_);
+  const bool in_scratch =
+      scratch_bytes_ > 0 && offset >= scratch_begin_ && offset < scratch_begin_ + scratch_bytes_;
+  if (in_scratch) return Assemble(offset, length);
+  scratch_bytes_ = 0;
+  RETURN_IF_ERROR(MoveTo(offset));
+  if (used_ == 0 || offset >= limit_) return absl::Span<const std::byte>();
+  RETURN_IF_ERROR(WaitFor(front()));
+  const Chunk& chunk = front();
+  CHECK_LE(chunk.begin, offset) << "the stream only goes on";
+  const uint64_t end = std::min(offset + length, limit_);
+  if (end <= chunk.begin + chunk.bytes) {
+    return absl::Span<const std::byte>(chunk.buffer.data() + (offset - chunk.begin),
+                                       end > offset ? end - offset : 0);
+  }
+  scratch_begin_ = offset;
+  return Assemble(offset, length);
+}
+
+absl::StatusOr<absl::Span<const std::byte>> SegmentStream::Assemble(uint64_t offset,
+                                                                    uint32_t length) {
+  // Keeps what the scratch buffer has of it: the chunks that it came from may be gone.
+  const uint32_t drop = static_cast<uint32_t>(offset - scratch_begin_);
+  if (drop > 0 && uint64_t{drop} + length > scratch_bytes_) {
+    std::memmove(scratch_.get(), scratch_.get() + drop, scratch_bytes_ - drop);
+    scratch_begin_ = offset;
+    scratch_bytes_ -= drop;
+  }
+  const uint64_t end = offset + length;
+  while (scratch_begin_ + scratch_bytes_ < std::min(end, limit_)) {
+    const uint64_t at = scratch_begin_ + scratch_bytes_;
+    RETURN_IF_ERROR(MoveTo(at));
+    if (used_ == 0) break;
+    RETURN_IF_ERROR(WaitFor(front()));
+    const Chunk& chunk = front();
+    const uint64_t chunk_end = std::min(chunk.begin + chunk.bytes, end);
+    if (chunk_end <= at) break;  // the file became shorter
+    std::memcpy(scratch_.get() + scratch_bytes_, chunk.buffer.data() + (at - chunk.begin),
+                chunk_end - at);
+    scratch_bytes_ += static_cast<uint32_t>(chunk_end - at);
+  }
+  const uint64_t from = offset - scratch_begin_;
+  const uint64_t have = std::min<uint64_t>(scratch_bytes_ - from, length);
+  return absl::Span<const std::byte>(scratch_.get() + from, have);
+}
+
+}  // namespace corewal
