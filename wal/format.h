@@ -78,6 +78,8 @@ enum class RecordType : uint8_t {
   kUser = 0,
   kEpochBarrier = 128,
   kCheckpoint = 129,
+  kAtomicPart = 130,
+  kAtomicHome = 131,
 };
 
 constexpr bool IsUserType(RecordType type) { return static_cast<uint8_t>(type) < 128; }

@@ -31,16 +31,18 @@ LogWriter::LogWriter(FileSystem& files, StorageIo& io, const Clock& clock,
 
 LogWriter::~LogWriter() { Close().IgnoreError(); }
 
-absl::Status LogWriter::CheckAppendable(uint64_t bytes, RecordType type) const {
+absl::Status LogWriter::CheckUserType(RecordType type) const {
+  if (IsUserType(type)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("record type ", static_cast<uint32_t>(type), " is corewal's own; use 0 to 127"));
+}
+
+absl::Status LogWriter::CheckAppendable(uint64_t bytes) const {
   if (!failure_.ok()) return failure_;
   if (closed_) return absl::FailedPreconditionError("the log writer is closed");
   if (bytes > kRecordBytesMax) {
     return absl::InvalidArgumentError(
         absl::StrCat("a record of ", bytes, " bytes; at most ", kRecordBytesMax, " are allowed"));
-  }
-  if (!IsUserType(type)) {
-    return absl::InvalidArgumentError(absl::StrCat("record type ", static_cast<uint32_t>(type),
-                                                   " is corewal's own; use 0 to 127"));
   }
   CHECK(!reserving_) << "append between Reserve and Commit";
   return absl::OkStatus();
@@ -56,8 +58,19 @@ uint32_t LogWriter::reserve_bytes_max() const {
 
 absl::StatusOr<Lsn> LogWriter::AppendSlow(absl::Span<const std::byte> payload,
                                           const AppendOptions& options) {
-  RETURN_IF_ERROR(CheckAppendable(payload.size(), options.type));
+  RETURN_IF_ERROR(CheckUserType(options.type));
+  return AppendOfAnyType(payload, options);
+}
+
+absl::StatusOr<Lsn> LogWriter::AppendOfAnyType(absl::Span<const std::byte> payload,
+                                               const AppendOptions& options) {
+  RETURN_IF_ERROR(CheckAppendable(payload.size()));
   if (payload.size() > reserve_bytes_max()) return AppendLarge(payload, options);
+  if (builder_.Fits(payload.size())) {
+    const Lsn lsn = builder_.Append(payload, options.type);
+    Want(options.durability);
+    return lsn;
+  }
   RETURN_IF_ERROR(MakeRoom(payload.size()));
   const Lsn lsn = builder_.Append(payload, options.type);
   Want(options.durability);
@@ -74,13 +87,25 @@ absl::StatusOr<Lsn> LogWriter::Append(absl::Span<const std::byte> payload,
   return lsn;
 }
 
+absl::StatusOr<Lsn> LogWriter::AppendControl(absl::Span<const std::byte> payload,
+                                             const AppendOptions& options, AppendCallback on_done) {
+  CHECK(!IsUserType(options.type));
+  if (callbacks_.full()) {
+    return StallStatus(absl::StrCat(callbacks_.capacity(), " appends wait for their callback"));
+  }
+  ASSIGN_OR_RETURN(const Lsn lsn, AppendOfAnyType(payload, options));
+  callbacks_.Push(lsn, options.durability, std::move(on_done));
+  return lsn;
+}
+
 absl::StatusOr<Lsn> LogWriter::AppendBatch(absl::Span<const absl::Span<const std::byte>> payloads,
                                            const AppendOptions& options) {
   if (payloads.empty()) return absl::InvalidArgumentError("a batch of no records");
   uint64_t framed_bytes = 0;
   for (absl::Span<const std::byte> payload : payloads) framed_bytes += FramedBytes(payload.size());
   const uint64_t room_needed = framed_bytes - kRecordFramingBytes;  // as one payload
-  RETURN_IF_ERROR(CheckAppendable(0, options.type));
+  RETURN_IF_ERROR(CheckUserType(options.type));
+  RETURN_IF_ERROR(CheckAppendable(0));
   if (room_needed > reserve_bytes_max()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "a batch of ", framed_bytes, " bytes with framing; at most ", reserve_bytes_max(), " fit"));
@@ -96,7 +121,7 @@ absl::StatusOr<Lsn> LogWriter::AppendBatch(absl::Span<const absl::Span<const std
 }
 
 absl::StatusOr<absl::Span<std::byte>> LogWriter::Reserve(uint32_t bytes) {
-  RETURN_IF_ERROR(CheckAppendable(bytes, RecordType::kUser));
+  RETURN_IF_ERROR(CheckAppendable(bytes));
   if (bytes > reserve_bytes_max()) {
     return absl::InvalidArgumentError(absl::StrCat("a reservation of ", bytes, " bytes; at most ",
                                                    reserve_bytes_max(), " fit a buffer"));

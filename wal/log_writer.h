@@ -104,6 +104,9 @@ class LogWriter {
   }
   absl::StatusOr<Lsn> Append(absl::Span<const std::byte> payload, const AppendOptions& options,
                              AppendCallback on_done);
+  // A record of corewal's own (options.type 128 and up), for the engine; else as Append.
+  absl::StatusOr<Lsn> AppendControl(absl::Span<const std::byte> payload,
+                                    const AppendOptions& options, AppendCallback on_done);
   // All or none, contiguous in the log (not atomic over a crash); the LSN is the first record's.
   absl::StatusOr<Lsn> AppendBatch(absl::Span<const absl::Span<const std::byte>> payloads,
                                   const AppendOptions& options = {});
@@ -201,7 +204,10 @@ class LogWriter {
   absl::StatusOr<Lsn> AppendSlow(absl::Span<const std::byte> payload, const AppendOptions& options);
   absl::StatusOr<Lsn> AppendLarge(absl::Span<const std::byte> payload,
                                   const AppendOptions& options);
-  absl::Status CheckAppendable(uint64_t bytes, RecordType type) const;
+  absl::Status CheckAppendable(uint64_t bytes) const;
+  absl::Status CheckUserType(RecordType type) const;
+  absl::StatusOr<Lsn> AppendOfAnyType(absl::Span<const std::byte> payload,
+                                      const AppendOptions& options);
   absl::Status MakeRoom(uint64_t payload_bytes);  // closes the open batch, opens the next
   absl::Status OpenBatch(uint64_t payload_bytes);
   absl::Status StartSegment();
