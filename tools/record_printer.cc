@@ -38,6 +38,12 @@ void AppendType(RecordType type, Output* out) {
     case RecordType::kCheckpoint:
       out->Append(" type=checkpoint");
       return;
+    case RecordType::kAtomicPart:
+      out->Append(" type=atomic-part");
+      return;
+    case RecordType::kAtomicHome:
+      out->Append(" type=atomic-home");
+      return;
   }
   out->Append(" type=").Number(static_cast<uint8_t>(type));
 }
