@@ -133,6 +133,7 @@ void LogReader::TakeScannedBatch() {
     segment_header_ = segment.header;
   }
   batch_header_ = batch.header;
+  if (options_.on_batch) options_.on_batch(segment_path_, segment_header_, batch_header_);
   ++totals_.batches;
   totals_.file_bytes += batch.header.length_bytes;
   totals_.padding_bytes +=

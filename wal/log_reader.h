@@ -15,6 +15,7 @@
 #define COREWAL_WAL_LOG_READER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,9 @@ struct LogReaderOptions {
   Lsn to{UINT64_MAX};       // stop before the first record with lsn >= to
   uint32_t read_ahead = 4;  // reads in flight, at least 1; fewer if `io` has fewer buffers free
   DirectMode direct = DirectMode::kAuto;
+  // If set, called with each valid batch's headers, seals included, before its first record is
+  // handed out. The reader may begin at a batch before `from`.
+  std::function<void(const std::string& path, const SegmentHeader&, const BatchHeader&)> on_batch;
 };
 
 class LogReader {
