@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "tools/embedded_shard.h"
 #include "tools/interrupt.h"
-#include "tools/shard_setup.h"
 
 namespace corewal {
 namespace {
@@ -130,15 +130,9 @@ class EngineCommitClient final : public CommitClient {
   std::deque<Pending> pending_;
 };
 
-class EmbeddedCommitClient final : public CommitClient {
+class EmbeddedCommitClient final : public EmbeddedShard<CommitClient> {
  public:
-  using CommitClient::CommitClient;
-
-  void Start(SliceResult* result) override {
-    shard_ = AttachAndPrepare(*options_.engine, options_.feed->shard(), options_.segments_before,
-                              result);
-  }
-  void Finish(SliceResult* result) override { CloseAttached(shard_, result); }
+  using EmbeddedShard<CommitClient>::EmbeddedShard;
 
   void Run(const SliceLimit& limit, SliceResult* result) override {
     BeginSlice(limit, result);
@@ -169,10 +163,10 @@ class EmbeddedCommitClient final : public CommitClient {
       return true;
     }
     const MonotonicNs since = Now();
-    const absl::StatusOr<Lsn> lsn = shard_->writer().Append(record);
+    const absl::StatusOr<Lsn> lsn = shard().writer().Append(record);
     if (!lsn.ok()) {
       const bool for_now =
-          absl::IsResourceExhausted(lsn.status()) && shard_->writer().preparing_stall().ok();
+          absl::IsResourceExhausted(lsn.status()) && shard().writer().preparing_stall().ok();
       if (!for_now) result_->status.Update(lsn.status());
       return false;
     }
@@ -186,14 +180,14 @@ class EmbeddedCommitClient final : public CommitClient {
     // One record and nothing else to do: the shard may take its shortest way. Nothing pending: the
     // append was refused, and what it waits for may have no completion to wake us.
     const absl::Status waited = options_.inflight == 1 && !pending_.empty()
-                                    ? shard_->WaitDurable()
-                                    : shard_->Wait(Now() + kWaitNs);
+                                    ? shard().WaitDurable()
+                                    : shard().Wait(Now() + kWaitNs);
     if (!waited.ok()) {
       result_->status.Update(waited);
       pending_.clear();
       return;
     }
-    const Lsn durable = shard_->durable_lsn();
+    const Lsn durable = shard().durable_lsn();
     while (!pending_.empty() && pending_.front().lsn < durable) {
       const Pending& oldest = pending_.front();
       OnDurable(oldest.seq, oldest.lsn, oldest.bytes, oldest.since);
@@ -202,7 +196,6 @@ class EmbeddedCommitClient final : public CommitClient {
     if (pending_.empty()) now_ = Now();
   }
 
-  Shard* shard_ = nullptr;
   std::deque<Pending> pending_;
 };
 

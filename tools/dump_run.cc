@@ -18,6 +18,7 @@
 #include "tools/dump_target.h"
 #include "tools/log_summary.h"
 #include "tools/output.h"
+#include "tools/repair_run.h"
 #include "wal/log_reader.h"
 
 namespace corewal {
@@ -63,10 +64,12 @@ class DumpRun {
   absl::Status DumpRecords(const DumpTarget& target, LogReader* reader);
   absl::Status CheckAcks(const DumpTarget& target, LogReader* reader);
   absl::Status SumUp(const DumpTarget& target, LogReader* reader);
+  absl::Status Repair(const DumpTarget& target);
   static absl::Status ExplainIfEmpty(const DumpTarget& target, const LogEndReport& end);
   void SayMissingShards(const DumpTargets& targets);
   void PrintAckVerdict(ShardId shard, const AckCheck& check, const std::string& violation);
-  void PrintHeaders(const LogReader& reader);
+  void PrintHeaders(const std::string& path, const SegmentHeader& segment,
+                    const BatchHeader& batch);
   void Judge(const LogEndReport& end);
   void Worsen(DumpExit exit) { exit_ = std::max(exit_, exit); }
   void Fail(const absl::Status& status);
@@ -102,6 +105,13 @@ absl::Status DumpRun::RunAll() {
                        ": the last line has no end and was left out"));
     }
   }
+  std::vector<std::unique_ptr<DirectoryLock>> locks;
+  if (options_.what == What::kRepair) {
+    RETURN_IF_ERROR(CheckRepairable(FileSystem::Host(), options_.paths));
+    if (options_.yes) {
+      ASSIGN_OR_RETURN(locks, LockForRepair(FileSystem::Host(), options_.paths));
+    }
+  }
   ASSIGN_OR_RETURN(io_, CreateStorageIo({}));
   ASSIGN_OR_RETURN(const DumpTargets targets,
                    ResolveTargets(FileSystem::Host(), *io_, options_.paths));
@@ -124,7 +134,15 @@ absl::Status DumpRun::RunAll() {
 
 absl::Status DumpRun::RunTarget(const DumpTarget& target) {
   RETURN_IF_ERROR(target.problem);
-  const LogReaderOptions reader_options{.from = options_.filter.from, .to = options_.filter.to};
+  if (options_.what == What::kRepair) return Repair(target);
+  LogReaderOptions reader_options{.from = options_.filter.from, .to = options_.filter.to};
+  // All headers of what is read, or only those above the records picked.
+  if (options_.headers && !options_.filter.picks()) {
+    reader_options.on_batch = [this](const std::string& path, const SegmentHeader& segment,
+                                     const BatchHeader& batch) {
+      PrintHeaders(path, segment, batch);
+    };
+  }
   FileSystem& files = FileSystem::Host();
   absl::StatusOr<std::unique_ptr<LogReader>> opened =
       target.is_directory ? LogReader::Open(files, *io_, target.path, reader_options)
@@ -140,7 +158,16 @@ absl::Status DumpRun::RunTarget(const DumpTarget& target) {
     case What::kSummary:
     case What::kVerify:
       return SumUp(target, reader);
+    case What::kRepair:
+      break;
   }
+  return absl::OkStatus();
+}
+
+absl::Status DumpRun::Repair(const DumpTarget& target) {
+  const RepairRunOptions repair{options_.yes, form_};
+  ASSIGN_OR_RETURN(const bool clean, RepairShard(FileSystem::Host(), *io_, target, repair, &out_));
+  if (!clean) Worsen(DumpExit::kDamaged);
   return absl::OkStatus();
 }
 
@@ -167,13 +194,18 @@ absl::Status DumpRun::DumpRecords(const DumpTarget& target, LogReader* reader) {
   RecordView record;
   while (reader->Next(&record)) {
     if (picks && !filter.WantsRecord(record)) continue;
-    if (options_.headers) PrintHeaders(*reader);
+    if (options_.headers && picks) {
+      PrintHeaders(reader->segment_path(), reader->segment_header(), reader->batch_header());
+    }
     printer_.PrintRecord(target.shard, record);
     ++records_;
     if (done()) return absl::OkStatus();
   }
   RETURN_IF_ERROR(ExplainIfEmpty(target, reader->end()));
-  if (options_.headers && target.started() > 0) PrintHeaders(*reader);
+  if (options_.headers && !picks && segment_printed_ == 0) {
+    const SegmentFile* const first = target.FirstStarted();  // a log without a batch
+    if (first != nullptr) printer_.PrintSegment(first->header, first->path);
+  }
   Judge(reader->end());
   const LogEnd end = reader->end().end;
   const bool as_usual = end == LogEnd::kSealed || end == LogEnd::kLimit;
@@ -190,14 +222,13 @@ absl::Status DumpRun::ExplainIfEmpty(const DumpTarget& target, const LogEndRepor
   return absl::OkStatus();
 }
 
-void DumpRun::PrintHeaders(const LogReader& reader) {
-  const SegmentHeader& segment = reader.segment_header();
-  if (segment.sequence != segment_printed_) {
-    printer_.PrintSegment(segment, reader.segment_path());
-    segment_printed_ = segment.sequence;
-  }
-  const BatchHeader& batch = reader.batch_header();
-  if (batch.length_bytes == 0 || batch.lsn == batch_printed_) return;
+void DumpRun::PrintHeaders(const std::string& path, const SegmentHeader& segment,
+                           const BatchHeader& batch) {
+  const DumpFilter& filter = options_.filter;
+  if (batch.lsn + batch.length_bytes <= filter.from || batch.lsn >= filter.to) return;
+  if (batch.lsn == batch_printed_) return;
+  if (segment.sequence != segment_printed_) printer_.PrintSegment(segment, path);
+  segment_printed_ = segment.sequence;
   printer_.PrintBatch(batch, segment);
   batch_printed_ = batch.lsn;
 }
@@ -275,8 +306,16 @@ absl::Status DumpOptions::Validate() const {
   const bool only_shard = !filter.cuts() && !filter.picks();
   if (what != What::kRecords && filter.picks()) {
     return absl::InvalidArgumentError(
-        "--epoch, --limit and --grep choose records to print; --summary, --verify and --check_acks "
-        "print none");
+        "--epoch, --limit and --grep choose records to print; --summary, --verify, --check_acks "
+        "and "
+        "--repair print none");
+  }
+  if (what == What::kRepair && !only_shard) {
+    return absl::InvalidArgumentError(
+        "--repair reads a shard's whole log: --from and --to do not go with it");
+  }
+  if (yes && what != What::kRepair) {
+    return absl::InvalidArgumentError("--yes goes with --repair, which it confirms");
   }
   if (what == What::kCheckAcks && !only_shard) {
     return absl::InvalidArgumentError(

@@ -1,6 +1,6 @@
 // tools/dump_run.h: wal-dump without its flags: reads the logs and prints what was asked for.
 //
-// Never writes to a log, never takes its lock.
+// Never writes to a log, never takes its lock, except to repair it.
 #ifndef COREWAL_TOOLS_DUMP_RUN_H_
 #define COREWAL_TOOLS_DUMP_RUN_H_
 
@@ -15,11 +15,18 @@
 namespace corewal {
 
 struct DumpOptions {
-  enum class What : uint8_t { kRecords, kSummary, kVerify, kCheckAcks } what = What::kRecords;
+  enum class What : uint8_t {
+    kRecords,
+    kSummary,
+    kVerify,
+    kCheckAcks,
+    kRepair
+  } what = What::kRecords;
   DumpFormat format = DumpFormat::kText;
   bool headers = false;
   DumpFilter filter;
   std::string acks_file;           // kCheckAcks; "-" is standard input
+  bool yes = false;                // kRepair: do it
   std::vector<std::string> paths;  // at least one
 
   // InvalidArgument: a combination that means nothing; names both flags.

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "tools/embedded_shard.h"
 #include "tools/interrupt.h"
-#include "tools/shard_setup.h"
 
 namespace corewal {
 namespace {
@@ -73,20 +73,14 @@ class StreamClient : public BenchClient {
   SliceResult* result_ = nullptr;
 };
 
-class EmbeddedStreamClient final : public StreamClient {
+class EmbeddedStreamClient final : public EmbeddedShard<StreamClient> {
  public:
-  using StreamClient::StreamClient;
-
-  void Start(SliceResult* result) override {
-    shard_ = AttachAndPrepare(*options_.engine, options_.feed->shard(), options_.segments_before,
-                              result);
-  }
-  void Finish(SliceResult* result) override { CloseAttached(shard_, result); }
+  using EmbeddedShard<StreamClient>::EmbeddedShard;
 
   void Run(const SliceLimit& limit, SliceResult* result) override {
     BeginSlice(limit, result);
     WithKnownType([this](auto& source) { Stream(source); });
-    result->status.Update(shard_->WaitDurable());
+    result->status.Update(shard().WaitDurable());
     TakeDurable();
     EndSlice();
   }
@@ -100,7 +94,7 @@ class EmbeddedStreamClient final : public StreamClient {
 
   template <typename Source>
   void Stream(Source& source) {
-    LogWriter& writer = shard_->writer();
+    LogWriter& writer = shard().writer();
     absl::Span<const std::byte> record;
     bool more = true;
     while (more && MayGoOn()) {
@@ -127,23 +121,23 @@ class EmbeddedStreamClient final : public StreamClient {
 
   // A batch was staged: let it go out, and see what came back.
   void OnBatchClosed() {
-    result_->status.Update(shard_->Poll());
-    submitted_ = shard_->writer().submitted();
+    result_->status.Update(shard().Poll());
+    submitted_ = shard().writer().submitted();
     TakeDurable();
   }
   void OnRefused(const absl::Status& why) {
-    const absl::Status& full = shard_->writer().preparing_stall();
+    const absl::Status& full = shard().writer().preparing_stall();
     if (!absl::IsResourceExhausted(why)) {
       result_->status.Update(why);
     } else if (!full.ok()) {
       result_->status.Update(full);
     } else {
-      result_->status.Update(shard_->Wait(Now() + kWaitNs));
+      result_->status.Update(shard().Wait(Now() + kWaitNs));
       TakeDurable();
     }
   }
   void TakeDurable() {
-    const Lsn durable = shard_->durable_lsn();
+    const Lsn durable = shard().durable_lsn();
     while (!remembered_.empty() && remembered_.front().lsn < durable) {
       const Remembrance& oldest = remembered_.front();
       OnDurable(oldest.seq, oldest.lsn, oldest.since);
@@ -151,7 +145,6 @@ class EmbeddedStreamClient final : public StreamClient {
     }
   }
 
-  Shard* shard_ = nullptr;
   Lsn submitted_;
   std::deque<Remembrance> remembered_;
 };

@@ -21,6 +21,8 @@
 ABSL_FLAG(bool, summary, false, "true or false");
 ABSL_FLAG(bool, verify, false, "true or false");
 ABSL_FLAG(std::string, check_acks, "", "a file of ACK lines, or -");
+ABSL_FLAG(bool, repair, false, "true or false");
+ABSL_FLAG(bool, yes, false, "true or false");
 ABSL_FLAG(std::string, format, "text", "text, json or raw");
 ABSL_FLAG(bool, headers, false, "true or false");
 ABSL_FLAG(std::string, shard, "", "a number from 0 to 65535");
@@ -33,12 +35,12 @@ ABSL_FLAG(std::string, grep, "", "text");
 namespace corewal {
 namespace {
 
-constexpr absl::string_view kFlags[] = {"summary", "verify", "check_acks", "format",
-                                        "headers", "shard",  "from",       "to",
-                                        "epoch",   "limit",  "grep"};
+constexpr absl::string_view kFlags[] = {"summary", "verify",  "check_acks", "repair", "yes",
+                                        "format",  "headers", "shard",      "from",   "to",
+                                        "epoch",   "limit",   "grep"};
 
 constexpr char kHelp[] =
-    R"(wal-dump DIR|SEGMENT...    shows what is in a corewal log; never writes to it
+    R"(wal-dump DIR|SEGMENT...    shows what is in a corewal log; writes only to --repair it
 
   wal-dump DIR                               every record as text, shard by shard
   wal-dump --summary DIR                     how much is in it, and how it ends
@@ -54,6 +56,8 @@ What to print
   --verify        per shard: a verdict
   --check_acks=F  per shard: records up to the highest ACK line of F (- is standard input)
                   are there, in order, with the content that wal-bench made for them
+  --repair        what cutting a damaged log at the first damage would lose, and move where;
+                  with --yes does it; what is cut off is kept beside it as *.damaged
   --format=F      text (default), json (one object a line), raw (payload and newline)
   --headers       segment and batch headers too
 Which records
@@ -82,11 +86,15 @@ absl::StatusOr<DumpOptions> OptionsFromArguments(absl::Span<char* const> argumen
   options.acks_file = absl::GetFlag(FLAGS_check_acks);
   const bool summary = absl::GetFlag(FLAGS_summary);
   const bool verify = absl::GetFlag(FLAGS_verify);
-  if (int{summary} + int{verify} + int{!options.acks_file.empty()} > 1) {
-    return absl::InvalidArgumentError("choose one of --summary, --verify and --check_acks");
+  const bool repair = absl::GetFlag(FLAGS_repair);
+  options.yes = absl::GetFlag(FLAGS_yes);
+  if (int{summary} + int{verify} + int{repair} + int{!options.acks_file.empty()} > 1) {
+    return absl::InvalidArgumentError(
+        "choose one of --summary, --verify, --check_acks and --repair");
   }
   if (summary) options.what = What::kSummary;
   if (verify) options.what = What::kVerify;
+  if (repair) options.what = What::kRepair;
   if (!options.acks_file.empty()) options.what = What::kCheckAcks;
 
   const std::string format = absl::GetFlag(FLAGS_format);

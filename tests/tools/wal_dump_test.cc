@@ -140,6 +140,28 @@ TEST_F(WalDumpTest, HeadersStandAboveTheirRecords) {
                                     "batch shard=0 lsn=8192 [^\n]*flags=seal\n$"));
 }
 
+// Each batch is printed, also those that have no record to be printed above: the seal that ended an
+// earlier opening stands between two batches with records.
+TEST_F(WalDumpTest, HeadersShowTheSealThatEndedAnEarlierOpening) {
+  LogBuilder builder;
+  builder.StartSegment();
+  builder.AddBatch({"one"});
+  builder.AddSeal();
+  builder.Reopen();
+  builder.StartSegment();
+  builder.AddBatch({"two"});
+  builder.AddSeal();
+  Write(&builder);
+  EXPECT_THAT(Dump({"--headers", log()}).output,
+              ContainsRegex("^segment [^\n]*\nbatch [^\n]*lsn=4096 [^\n]*flags=none\n"
+                            "shard=0 [^\n]*\"one\"\nbatch [^\n]*lsn=8192 [^\n]*flags=seal\n"
+                            "segment [^\n]*\nbatch [^\n]*flags=none\nshard=0 [^\n]*\"two\"\n"
+                            "batch [^\n]*flags=seal\n$"));
+  // With a choice of records, only the headers above them.
+  EXPECT_THAT(Dump({"--headers", "--grep=two", log()}).output,
+              ContainsRegex("^segment [^\n]*\nbatch [^\n]*flags=none\nshard=0 [^\n]*\"two\"\n$"));
+}
+
 TEST_F(WalDumpTest, SummaryAndVerifySayHowMuchAndHowItEnds) {
   LogBuilder builder = MadeLog();
   Write(&builder);
