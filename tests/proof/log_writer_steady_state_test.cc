@@ -1,0 +1,197 @@
+// What a log costs once it runs, inside a segment: no allocation per record, and one system call
+// per turn of its loop, whatever the turn appends. Preparing the next segment is not in it; that is
+// why these segments are large.
+#include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/syscall.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "io_backend/storage_io_factory.h"
+#include "tests/proof/allocation_count.h"
+#include "tests/proof/submission_log.h"
+#include "tests/proof/system_call_count.h"
+#include "tests/wal/temp_directory.h"
+#include "wal/log_writer.h"
+#include "wal/recovery.h"
+
+namespace corewal {
+namespace {
+
+constexpr uint32_t kTurns = 200;
+
+struct LogSetting {
+  std::string name;
+  IoBackend backend = IoBackend::kUring;
+  SyncMethod sync_method = SyncMethod::kDatasync;
+  Want sqpoll = Want::kOff;
+};
+void PrintTo(const LogSetting& setting, std::ostream* os) { *os << setting.name; }
+
+class LogWriterSteadyStateTest : public testing::TestWithParam<LogSetting> {
+ protected:
+  void SetUp() override {
+    const auto io = CreateStorageIo(Options());
+    if (absl::IsFailedPrecondition(io.status())) GTEST_SKIP() << io.status();
+    ASSERT_TRUE(io.ok()) << io.status();
+  }
+  void TearDown() override { Close(); }
+
+  StorageIoOptions Options() const {
+    return {.backend = GetParam().backend,
+            .buffers = 8,
+            .buffer_bytes = 64 << 10,
+            .sqpoll = GetParam().sqpoll,
+            .sqpoll_idle_ms = 60'000};
+  }
+  // A log in the middle of a segment, with the next one ready and nothing in flight.
+  void Open() {
+    auto io = CreateStorageIo(Options());
+    ASSERT_TRUE(io.ok()) << io.status();
+    io_ = *std::move(io);
+    RecoveredLog nothing;
+    nothing.end.end = LogEnd::kEmpty;
+    auto writer = LogWriter::Open(FileSystem::Host(), *io_, Clock::System(),
+                                  {.directory = directory_.path(),
+                                   .uuid = LogUuid::Random(),
+                                   .sync_method = GetParam().sync_method,
+                                   .segment_bytes = 8 << 20,
+                                   .segments_ready = 1,
+                                   .seal_after_us = 3'600'000'000},
+                                  nothing);
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    writer_ = *std::move(writer);
+    for (int i = 0; i < 3; ++i) TurnOfTwenty();
+    while (writer_->durable() < writer_->appended() || writer_->stats().segments_ready == 0 ||
+           io_->in_flight() > 0) {
+      ASSERT_TRUE(writer_->Wait(Clock::System().Now() + 1'000'000).ok());
+    }
+  }
+  void Close() {
+    writer_.reset();
+    io_.reset();
+  }
+
+  bool Append() {
+    return writer_
+        ->Append(
+            absl::MakeConstSpan(reinterpret_cast<const std::byte*>(record_.data()), record_.size()),
+            {}, [this](absl::StatusOr<Lsn> lsn) { done_ += lsn.ok() ? 1 : 0; })
+        .ok();
+  }
+  void TurnOfTwenty() {
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(Append()) << "never that much at once";
+    ASSERT_TRUE(writer_->Wait(kNever).ok());
+  }
+
+  const std::string record_ = std::string(100, 'r');
+  TempDirectory directory_;
+  std::unique_ptr<StorageIo> io_;
+  std::unique_ptr<LogWriter> writer_;
+  uint64_t done_ = 0;
+};
+
+TEST_P(LogWriterSteadyStateTest, NothingIsAllocatedPerRecord) {
+  Open();
+  const uint64_t batches = writer_->stats().batches, done = done_;
+  const uint64_t before = AllocationCount();
+  for (uint32_t i = 0; i < kTurns; ++i) TurnOfTwenty();
+  ASSERT_TRUE(writer_->WaitDurable().ok());
+  ASSERT_TRUE(writer_->Poll().ok());
+  EXPECT_EQ(AllocationCount() - before, 0u);
+  EXPECT_EQ(done_ - done, kTurns * 20u) << "appended, submitted, written, synced, told";
+  EXPECT_GT(writer_->stats().batches, batches + 10);
+}
+
+// A turn: append, then Wait, which reaps, stages what that allows, hands it over and sleeps.
+TEST_P(LogWriterSteadyStateTest, StreamingMakesOneSystemCallPerTurn) {
+  const SystemCallCounts counts = CountSystemCalls([this] {
+    Open();
+    StartCounting();
+    for (uint32_t i = 0; i < kTurns; ++i) TurnOfTwenty();
+    StopCounting();
+    Close();
+  });
+  if (!counts.unavailable.empty()) GTEST_SKIP() << counts.unavailable;
+  EXPECT_GE(counts.total(), kTurns / 4) << counts;
+  EXPECT_LE(counts.total(), kTurns) << counts;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Logs, LogWriterSteadyStateTest,
+    testing::Values(LogSetting{"posix_datasync", IoBackend::kPosix},
+                    LogSetting{"posix_dsync", IoBackend::kPosix, SyncMethod::kDsync},
+                    LogSetting{"uring_datasync"},
+                    LogSetting{"uring_dsync", IoBackend::kUring, SyncMethod::kDsync},
+                    LogSetting{"uring_sqpoll_dsync", IoBackend::kUring, SyncMethod::kDsync,
+                               Want::kOn}),
+    [](const auto& info) { return info.param.name; });
+
+// The same under a poller that is awake, by a loop that only Polls.
+class LogWriterAwakePollerTest : public LogWriterSteadyStateTest {};
+
+TEST_P(LogWriterAwakePollerTest, StreamingMakesNoSystemCallAtAll) {
+  const SystemCallCounts counts = CountSystemCalls([this] {
+    Open();
+    const uint64_t done = done_;
+    StartCounting();
+    for (uint32_t i = 0; i < kTurns * 20; ++i) {
+      while (!Append()) {
+        sched_yield();
+        ASSERT_TRUE(writer_->Poll().ok());
+      }
+      if (i % 20 == 19) {
+        ASSERT_TRUE(writer_->Poll().ok());
+      }
+    }
+    while (done_ - done < kTurns * 20) {
+      sched_yield();
+      ASSERT_TRUE(writer_->Poll().ok());
+    }
+    StopCounting();
+    Close();
+  });
+  if (!counts.unavailable.empty()) GTEST_SKIP() << counts.unavailable;
+  // What yields the processor is the test's own loop.
+  EXPECT_EQ(counts.total(), counts.of(SYS_sched_yield)) << counts;
+}
+
+INSTANTIATE_TEST_SUITE_P(Logs, LogWriterAwakePollerTest,
+                         testing::Values(LogSetting{"uring_sqpoll_dsync", IoBackend::kUring,
+                                                    SyncMethod::kDsync, Want::kOn},
+                                         LogSetting{"uring_sqpoll_datasync", IoBackend::kUring,
+                                                    SyncMethod::kDatasync, Want::kOn}),
+                         [](const auto& info) { return info.param.name; });
+
+// The log's writes and syncs as the kernel got them.
+class LogWriterSubmissionTest : public LogWriterSteadyStateTest {};
+
+TEST_P(LogWriterSubmissionTest, EveryOperationNamesARegisteredFileAndBuffer) {
+  Open();
+  ASSERT_TRUE(io_->capabilities().registered_buffers) << "needs memlock for 512 KiB";
+  ASSERT_TRUE(io_->capabilities().registered_files);
+  // Past one lap of the queue, so that nothing is left there of how the segments were prepared.
+  for (uint32_t i = 0; i < 2 * kTurns; ++i) TurnOfTwenty();
+  uint32_t writes = 0;
+  for (const io_uring_sqe& entry : SubmittedEntries()) {
+    EXPECT_TRUE(IsFixedFile(entry)) << "opcode " << int{entry.opcode};
+    EXPECT_TRUE(entry.opcode == IORING_OP_WRITE_FIXED || entry.opcode == IORING_OP_FSYNC)
+        << "opcode " << int{entry.opcode};
+    writes += entry.opcode == IORING_OP_WRITE_FIXED ? 1 : 0;
+  }
+  EXPECT_GT(writes, 10u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Logs, LogWriterSubmissionTest,
+                         testing::Values(LogSetting{"uring_sqpoll_dsync", IoBackend::kUring,
+                                                    SyncMethod::kDsync, Want::kOn},
+                                         LogSetting{"uring_sqpoll_datasync", IoBackend::kUring,
+                                                    SyncMethod::kDatasync, Want::kOn}),
+                         [](const auto& info) { return info.param.name; });
+
+}  // namespace
+}  // namespace corewal
