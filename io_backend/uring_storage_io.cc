@@ -160,7 +160,9 @@ absl::Status UringStorageIo::WaitForCqes(uint32_t completions, MonotonicNs deadl
 
 void UringStorageIo::Reap(uint32_t wanted) {
   ReapPosted();
-  if (operations().ready() < wanted && operations().in_kernel() > 0 && ring_->HasHeldBack()) {
+  // Not for more of what was found: the system call of the caller's next turn brings that as well.
+  const bool none = operations().ready() == 0 && wanted > 0;
+  if (none && operations().in_kernel() > 0 && ring_->HasHeldBack()) {
     ring_->FetchHeldBack();
     ReapPosted();
   }
@@ -168,6 +170,10 @@ void UringStorageIo::Reap(uint32_t wanted) {
   // for now they stay queued for the next Poll or Wait.
   if (ring_->queued() > 0) (void)ring_->Submit();
   CountEnters();
+}
+
+bool UringStorageIo::Pollable() const {
+  return StorageIoBase::Pollable() || ring_->HasCqes() || ring_->HasHeldBack();
 }
 
 absl::Status UringStorageIo::FinishFile(uint32_t index) {

@@ -51,6 +51,7 @@ class UringStorageIo final : public StorageIoBase {
   absl::Status SubmitStaged() override;
   absl::Status WaitReady(uint32_t min_ready, MonotonicNs deadline) override;
   void Reap(uint32_t wanted) override;
+  bool Pollable() const override;
   absl::Status FinishFile(uint32_t index) override;
   absl::Status InstallFile(uint32_t index, int fd) override;
   absl::Status ClearFile(uint32_t index) override;

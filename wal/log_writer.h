@@ -219,6 +219,7 @@ class LogWriter {
 
   void Advance();
   void Reap();
+  void Stage();  // what may go now
   void OnBatchWritten(const Completion& completion);
   void OnSynced(const Completion& completion);
   void OnSealWritten(const Completion& completion);

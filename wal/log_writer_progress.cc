@@ -22,9 +22,11 @@ void LogWriter::FailUnlessTransient(absl::Status submitted) {
   if (!submitted.ok() && !absl::IsUnavailable(submitted)) Fail(std::move(submitted));
 }
 
+// One system call a turn: what may go is staged first, so that the call that sleeps also hands it
+// over and brings what has completed.
 absl::Status LogWriter::Wait(MonotonicNs deadline) {
   const uint64_t before = progress_;
-  Advance();
+  Stage();
   RunCallbacks();
   if (progress_ == before) {
     const MonotonicNs until = std::min(deadline, next_timer());
@@ -33,11 +35,11 @@ absl::Status LogWriter::Wait(MonotonicNs deadline) {
     } else if (failure_.ok() && until != kNever) {
       clock_.SleepUntil(until);
     }
-    Advance();
-    RunCallbacks();
   } else {
     FailUnlessTransient(io_.Submit());
   }
+  Advance();
+  RunCallbacks();
   return failure_;
 }
 
@@ -52,6 +54,10 @@ absl::Status LogWriter::WaitDurable() {
 // One turn: first what the kernel has finished, then what that makes possible.
 void LogWriter::Advance() {
   Reap();
+  Stage();
+}
+
+void LogWriter::Stage() {
   if (!failure_.ok()) return;
   StartSync();
   SubmitPartialBatch();
