@@ -7,8 +7,6 @@
 // direct:1 opens with O_DIRECT and reads the device; direct:0 reads what the page cache holds.
 // Compare CPU as well as time: bytes_per_second is by wall clock.
 #include <benchmark/benchmark.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <memory>
@@ -17,6 +15,7 @@
 
 #include "base/aligned_memory.h"
 #include "base/check.h"
+#include "benchmarks/bench_disk.h"
 #include "uring/buffer_ring.h"
 #include "uring/fixed_buffers.h"
 #include "uring/ring.h"
@@ -26,31 +25,6 @@ namespace {
 
 constexpr uint32_t kInFlight = 8;
 constexpr uint64_t kFileBytes = 64u << 20;
-
-// A file of its own in the current directory, gone at once except for its descriptor.
-class BenchFile {
- public:
-  explicit BenchFile(bool direct) {
-    char path[] = "uring_benchmark.XXXXXX";
-    const int made = mkstemp(path);
-    CHECK_GE(made, 0);
-    const std::string piece(1 << 20, 'x');
-    for (uint64_t at = 0; at < kFileBytes; at += piece.size()) {
-      CHECK_EQ(pwrite(made, piece.data(), piece.size(), static_cast<off_t>(at)),
-               static_cast<ssize_t>(piece.size()));
-    }
-    CHECK_EQ(fsync(made), 0);
-    fd_ = direct ? open(path, O_RDONLY | O_DIRECT | O_CLOEXEC) : made;
-    unlink(path);
-    CHECK_GE(fd_, 0) << "no O_DIRECT here";
-    if (direct) close(made);
-  }
-  ~BenchFile() { close(fd_); }
-  int fd() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
 
 AlignedMemory Memory(uint64_t bytes) {
   auto memory = AlignedMemory::Allocate(bytes);
@@ -70,7 +44,7 @@ void Report(benchmark::State& state) {
 }
 
 void BM_PRead(benchmark::State& state) {
-  const BenchFile file(state.range(0) != 0);
+  const OpenFile file = MakeBenchFile(kFileBytes, state.range(0) != 0);
   const auto bytes = static_cast<uint32_t>(state.range(1));
   const AlignedMemory memory = Memory(bytes);
   for (auto _ : state) {
@@ -101,7 +75,7 @@ void ReadThrough(Ring& ring, uint32_t bytes, Queue queue, Take take) {
 }
 
 void BM_ReadFixed(benchmark::State& state) {
-  const BenchFile file(state.range(0) != 0);
+  const OpenFile file = MakeBenchFile(kFileBytes, state.range(0) != 0);
   const auto bytes = static_cast<uint32_t>(state.range(1));
   const std::unique_ptr<Ring> ring = MakeRing();
   const AlignedMemory memory = Memory(uint64_t{kInFlight} * bytes);
@@ -127,7 +101,7 @@ void BM_ReadFixed(benchmark::State& state) {
 }
 
 void BM_BufferRing(benchmark::State& state) {
-  const BenchFile file(state.range(0) != 0);
+  const OpenFile file = MakeBenchFile(kFileBytes, state.range(0) != 0);
   const auto bytes = static_cast<uint32_t>(state.range(1));
   const std::unique_ptr<Ring> ring = MakeRing();
   BufferGroupIds ids(1);
@@ -166,4 +140,12 @@ BENCHMARK(BM_BufferRing)->Apply(Shapes);
 }  // namespace
 }  // namespace corewal
 
-BENCHMARK_MAIN();
+int main(int argc, char** argv) {
+  corewal::AddDiskContext();
+  benchmark::AddCustomContext("backend", "one ring, or pread");
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}

@@ -1,0 +1,205 @@
+// benchmarks/storage_io_benchmark.cc: what each feature of the ring buys, feature against none, on
+// the disk of the current directory. uring/KERNEL.md has the numbers of one machine.
+//
+//   buffers/...  READ_FIXED and WRITE_FIXED on registered buffers, against READ and WRITE
+//   files/...    registered files, against descriptors
+//   mode/...     the rungs of the ladder; 8 operations a turn, staged together, one Wait
+//   ring_fd/...  the ring's own descriptor registered or not: an enter with one NOP
+//   commit/...   4 KiB made durable, one after the other, O_DIRECT, prewritten: by each method
+//
+// A turn is one iteration. Read the ratio of two rows of one group, and CPU before time: it is that
+// of the process with its ring's workers and poller. Rows are compared only if they ran
+// interleaved:
+//
+//   storage_io_benchmark --benchmark_enable_random_interleaving=true --benchmark_repetitions=9
+//       --benchmark_report_aggregates_only=true --benchmark_filter=buffers
+#include <benchmark/benchmark.h>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "benchmarks/bench_disk.h"
+#include "io_backend/posix_storage_io.h"
+#include "io_backend/storage_io_factory.h"
+#include "io_backend/uring_storage_io.h"
+#include "uring/ring.h"
+
+namespace corewal {
+namespace {
+
+constexpr uint64_t kFileBytes = 16u << 20;
+constexpr uint32_t kInFlight = 8;
+
+struct Shape {
+  bool write = false;
+  bool direct = false;
+  uint32_t bytes = 4096;
+};
+
+std::unique_ptr<StorageIo> MakeStorage(StorageIoOptions options, const UringTuning& tuning = {}) {
+  options.queue_depth = kInFlight + 1;
+  options.buffers = kInFlight;
+  if (options.backend == IoBackend::kPosix) {
+    auto io = PosixStorageIo::Create(options, {});
+    CHECK_OK(io.status());
+    return *std::move(io);
+  }
+  auto io = UringStorageIo::Create(options, tuning);
+  CHECK_OK(io.status());
+  return *std::move(io);
+}
+
+BufferLease Buffer(StorageIo& io) {
+  auto lease = io.AcquireBuffer();
+  CHECK_OK(lease.status());
+  return *std::move(lease);
+}
+
+void WaitForAll(StorageIo& io) {
+  while (io.in_flight() > 0) {
+    CHECK_OK(io.Wait(io.in_flight(), kNever));
+    std::array<Completion, kInFlight + 1> out;
+    const size_t count = io.Poll(absl::MakeSpan(out));
+    for (size_t i = 0; i < count; ++i) CHECK_EQ(out[i].error, 0);
+  }
+}
+
+// kInFlight transfers a turn, over the file from its beginning to its end and again.
+void RunTurns(benchmark::State& state, StorageIoOptions options, const UringTuning& tuning,
+              Shape shape) {
+  OpenFile opened = MakeBenchFile(kFileBytes, shape.direct);
+  options.buffer_bytes = shape.bytes;
+  const std::unique_ptr<StorageIo> io = MakeStorage(options, tuning);
+  const auto file = io->RegisterFile(opened);
+  CHECK_OK(file.status());
+  uint64_t at = 0;
+  for (auto _ : state) {
+    for (uint32_t i = 0; i < kInFlight; ++i) {
+      const FileOffset offset(at);
+      at = (at + shape.bytes) % kFileBytes;
+      CHECK_OK(
+          (shape.write
+               ? io->Write({.file = *file, .offset = offset, .length = shape.bytes}, Buffer(*io))
+               : io->Read({.file = *file, .offset = offset, .length = shape.bytes}, Buffer(*io)))
+              .status());
+    }
+    WaitForAll(*io);
+  }
+  state.SetItemsProcessed(state.iterations() * kInFlight);
+}
+
+enum class Commit : uint8_t { kDsync, kDatasync };
+
+// One block written and made durable a turn.
+void RunCommits(benchmark::State& state, const StorageIoOptions& options, Commit method) {
+  OpenFile opened = MakeBenchFile(kFileBytes, true);
+  const std::unique_ptr<StorageIo> io = MakeStorage(options);
+  const auto file = io->RegisterFile(opened);
+  CHECK_OK(file.status());
+  uint64_t at = 0;
+  for (auto _ : state) {
+    const WriteMode mode = method == Commit::kDsync ? WriteMode::kDsync : WriteMode::kPlain;
+    CHECK_OK(io->Write({.file = *file, .offset = FileOffset(at), .length = 4096, .mode = mode},
+                       Buffer(*io))
+                 .status());
+    WaitForAll(*io);
+    if (method == Commit::kDatasync) {
+      CHECK_OK(io->Sync({.file = *file}).status());
+      WaitForAll(*io);
+    }
+    at = (at + 4096) % kFileBytes;
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+
+void RunNops(benchmark::State& state, bool registered_ring_fd) {
+  std::vector<std::string> reasons;
+  auto ring = Ring::Create({.entries = 8}, &reasons);
+  CHECK_OK(ring.status());
+  if (!registered_ring_fd) CHECK_EQ(io_uring_unregister_ring_fd((*ring)->raw()), 1);
+  for (auto _ : state) {
+    io_uring_prep_nop((*ring)->Queue());
+    CHECK_OK((*ring)->SubmitAndWait(1, kNever));
+    CHECK_EQ((*ring)->Reap([](uint64_t, int32_t) {}), 1u);
+  }
+}
+
+void Add(const std::string& name, std::function<void(benchmark::State&)> run) {
+  benchmark::RegisterBenchmark(name.c_str(), std::move(run))
+      ->MeasureProcessCPUTime()
+      ->UseRealTime()
+      ->MinTime(0.1)
+      ->Unit(benchmark::kMicrosecond);
+}
+
+constexpr struct {
+  const char* name;
+  Shape shape;
+} kShapes[] = {{"read_4k_cached", {false, false, 4096}},
+               {"write_4k_cached", {true, false, 4096}},
+               {"read_64k_direct", {false, true, 64 << 10}},
+               {"write_4k_direct", {true, true, 4096}},
+               {"write_1m_direct", {true, true, 1 << 20}}};
+
+StorageIoOptions RingOf(Want buffers, Want files) {
+  return {.backend = IoBackend::kUring, .registered_buffers = buffers, .registered_files = files};
+}
+
+void AddFeatures() {
+  for (const auto& [name, shape] : kShapes) {
+    const auto add = [&, shape = shape, name = std::string(name)](
+                         const char* group, const char* which, const StorageIoOptions& options,
+                         const UringTuning& tuning = {}) {
+      Add(std::string(group) + "/" + name + "/" + which,
+          [=](benchmark::State& state) { RunTurns(state, options, tuning, shape); });
+    };
+    add("buffers", "registered", RingOf(Want::kOn, Want::kOn));
+    add("buffers", "plain", RingOf(Want::kOff, Want::kOn));
+    if (shape.bytes > 4096) continue;
+    add("files", "registered", RingOf(Want::kOn, Want::kOn));
+    add("files", "plain", RingOf(Want::kOn, Want::kOff));
+    for (const RingMode mode :
+         {RingMode::kPlain, RingMode::kCoopTaskrun, RingMode::kDeferTaskrun, RingMode::kSqpoll}) {
+      StorageIoOptions options = RingOf(Want::kOn, Want::kOn);
+      if (mode == RingMode::kSqpoll) options.sqpoll = Want::kOn;
+      add("mode", std::string(RingModeName(mode)).c_str(), options, {.best = mode, .worst = mode});
+    }
+  }
+}
+
+void AddCommits() {
+  const auto add = [](const std::string& name, const StorageIoOptions& options) {
+    for (const Commit method : {Commit::kDsync, Commit::kDatasync}) {
+      Add("commit/" + name + (method == Commit::kDsync ? "/dsync" : "/datasync"),
+          [=](benchmark::State& state) { RunCommits(state, options, method); });
+    }
+  };
+  add("posix", {.backend = IoBackend::kPosix});
+  add("lone_by_syscall", {.backend = IoBackend::kUring});
+  add("ring", {.backend = IoBackend::kUring, .lone_operation_by_syscall = false});
+  add("sqpoll", {.backend = IoBackend::kUring, .sqpoll = Want::kOn});
+}
+
+}  // namespace
+}  // namespace corewal
+
+int main(int argc, char** argv) {
+  corewal::AddDiskContext();
+  benchmark::AddCustomContext("sync_method", "commit/ names it; elsewhere nothing is synced");
+  corewal::AddFeatures();
+  for (const bool registered : {true, false}) {
+    corewal::Add(registered ? "ring_fd/nop/registered" : "ring_fd/nop/plain",
+                 [=](benchmark::State& state) { corewal::RunNops(state, registered); });
+  }
+  corewal::AddCommits();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+  return 0;
+}
