@@ -12,13 +12,6 @@
 namespace corewal {
 namespace {
 
-// The last segment that begins at or before `from`, but none that a scan would have to prove first.
-size_t FirstSegmentFor(const std::vector<SegmentFile>& segments, Lsn from) {
-  size_t index = AnchorIndex(segments);
-  while (index > 0 && segments[index].header.base_lsn > from) --index;
-  return index;
-}
-
 // A file that was given to be read and is neither a segment nor one that waits to become one.
 bool IsAlien(const SegmentFile& segment) {
   return segment.rule != FormatRule::kOk && !segment.blank;
@@ -73,26 +66,31 @@ absl::StatusOr<std::unique_ptr<LogReader>> LogReader::OpenSegments(
 }
 
 LogReader::LogReader(std::unique_ptr<LogScanner> scanner, const LogReaderOptions& options)
-    : scanner_(std::move(scanner)), options_(options) {
-  for (const SegmentFile& segment : scanner_->segments()) {
-    assembled_bytes_max_ += segment.size_bytes;
-  }
+    : records_({.from = options.from,
+                .to = options.to,
+                .pieces = options.pieces,
+                .user_only = options.user_only}),
+      scanner_(std::move(scanner)),
+      options_(options) {
+  uint64_t file_bytes = 0;  // what all files could hold
+  for (const SegmentFile& segment : scanner_->segments()) file_bytes += segment.size_bytes;
+  records_.AllowBytes(file_bytes);
 }
 
 LogReader::~LogReader() = default;
 
 bool LogReader::NextSlow(RecordView* record) {
-  bool got = false;
-  while (!got) {
+  for (;;) {
     if (end_.end != LogEnd::kNotYet) return false;
-    if (cursor_ < fast_end_) {
-      got = Next(record);
-    } else if (cursor_ != records_end_) {
-      got = TakePiece(record);
+    const BatchRecords::Step step = records_.Next(record);
+    if (step == BatchRecords::Step::kRecord) break;
+    if (step == BatchRecords::Step::kLimit) {
+      EndAtLimit();
     } else if (!LoadBatch()) {
       return false;
     }
   }
+  Count(*record);
   // The first record of each batch comes this way, so the fast path need not look at these.
   if (totals_.records == 1) {
     totals_.first_lsn = record->lsn;
@@ -110,7 +108,6 @@ bool LogReader::LoadBatch() {
     TakeScannedBatch();
     return true;
   }
-  cursor_ = fast_end_ = records_end_ = nullptr;
   end_ = scanner_->end();
   if (!given_files_ || !end_.ToStatus().ok()) return false;
   const std::vector<SegmentFile>& segments = scanner_->segments();
@@ -132,89 +129,20 @@ void LogReader::TakeScannedBatch() {
     segment_path_ = segment.path;
     segment_header_ = segment.header;
   }
-  batch_header_ = batch.header;
-  if (options_.on_batch) options_.on_batch(segment_path_, segment_header_, batch_header_);
+  if (options_.on_batch) options_.on_batch(segment_path_, segment_header_, batch.header);
   ++totals_.batches;
   totals_.file_bytes += batch.header.length_bytes;
   totals_.padding_bytes +=
       batch.header.length_bytes - kBatchHeaderBytes - batch.header.records_bytes;
-  batch_begin_ = batch.bytes.data();
-  cursor_ = batch_begin_ + kBatchHeaderBytes;
-  records_end_ = cursor_ + batch.header.records_bytes;
-  last_piece_ = batch_begin_ + batch.last_piece_at;
-  fast_end_ = cursor_;
-  if (batch.last_piece_at == 0) {
-    ++totals_.seals;
-    assembling_ = false;
-    return;
-  }
-  const Piece first = RecordFraming::Decode(LoadLe32(cursor_)).piece;
-  if (first == Piece::kMiddle || first == Piece::kLast) return;
-  assembling_ = false;  // what a crash cut off is dropped
-  LimitWholeRecords();
-}
-
-void LogReader::LimitWholeRecords() {
-  const auto next = [](const std::byte* at) {
-    return at + FramedBytes(RecordFraming::Decode(LoadLe32(at)).length);
-  };
-  if (cursor_ == records_end_) return;
-  const bool last_goes_on = RecordFraming::Decode(LoadLe32(last_piece_)).piece == Piece::kFirst;
-  const std::byte* whole_end = last_goes_on ? last_piece_ : records_end_;
-  while (cursor_ < whole_end && LsnAt(cursor_) < options_.from) cursor_ = next(cursor_);
-  fast_end_ = whole_end;
-  if (LsnAt(whole_end) <= options_.to) return;
-  fast_end_ = cursor_;
-  while (fast_end_ < whole_end && LsnAt(fast_end_) < options_.to) fast_end_ = next(fast_end_);
-}
-
-bool LogReader::TakePiece(RecordView* record) {
-  const RecordFraming framing = RecordFraming::Decode(LoadLe32(cursor_));
-  const char* data = reinterpret_cast<const char*>(cursor_ + kRecordFramingBytes);
-  switch (framing.piece) {
-    case Piece::kWhole:  // kept out of the fast range: it lies at or behind `to`
-      EndAtLimit();
-      return false;
-    case Piece::kFirst:
-      if (LsnAt(cursor_) >= options_.to) {
-        EndAtLimit();
-        return false;
-      }
-      assembling_ = LsnAt(cursor_) >= options_.from;
-      if (assembling_) {
-        const uint64_t whole = LoadLe64(cursor_ + kRecordFramingBytes);
-        assembled_lsn_ = LsnAt(cursor_);
-        assembled_.clear();
-        assembled_.reserve(std::min(whole, assembled_bytes_max_));
-        assembled_.append(data + kFirstPieceExtraBytes, framing.length - kFirstPieceExtraBytes);
-      }
-      cursor_ = fast_end_ = records_end_;
-      return false;
-    case Piece::kMiddle:
-    case Piece::kLast:
-      break;
-  }
-  if (assembling_) assembled_.append(data, framing.length);
-  cursor_ += FramedBytes(framing.length);
-  fast_end_ = cursor_;
-  if (framing.piece == Piece::kMiddle) return false;
-  LimitWholeRecords();
-  if (!std::exchange(assembling_, false)) return false;
-  record->lsn = assembled_lsn_;
-  record->type = framing.type;
-  record->epoch = batch_header_.epoch;
-  record->payload = {reinterpret_cast<const std::byte*>(assembled_.data()), assembled_.size()};
-  ++totals_.records;
-  totals_.payload_bytes += assembled_.size();
-  totals_.last_lsn = record->lsn;
-  return true;
+  if (batch.last_piece_at == 0) ++totals_.seals;
+  records_.Take(batch);
 }
 
 void LogReader::EndAtLimit() {
   end_.end = LogEnd::kLimit;
-  end_.lsn = batch_header_.lsn;
+  end_.lsn = batch_header().lsn;
   end_.file = segment_path_;
-  end_.offset = batch_header_.lsn - segment_header_.base_lsn;
+  end_.offset = batch_header().lsn - segment_header_.base_lsn;
 }
 
 }  // namespace corewal

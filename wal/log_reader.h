@@ -10,7 +10,7 @@
 // recovery decision table. It never writes.
 //
 // Thread: one at a time, that of `io`, which it uses alone while it lives.
-// Memory: read_ahead buffers of `io`, plus one record if records are in pieces.
+// Memory: read_ahead buffers of `io`, plus one record if records span batches and `pieces` is off.
 #ifndef COREWAL_WAL_LOG_READER_H_
 #define COREWAL_WAL_LOG_READER_H_
 
@@ -22,11 +22,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/types/span.h"
 #include "io_backend/file_system.h"
 #include "io_backend/storage_io.h"
+#include "wal/batch_records.h"
 #include "wal/format.h"
-#include "wal/little_endian.h"
 #include "wal/log_end.h"
 #include "wal/lsn.h"
 #include "wal/segment_set.h"
@@ -35,18 +34,13 @@ namespace corewal {
 
 class LogScanner;
 
-struct RecordView {
-  Lsn lsn;  // of its framing (of its first piece)
-  RecordType type = RecordType::kUser;
-  Epoch epoch;
-  absl::Span<const std::byte> payload;  // valid until the next call of Next()
-};
-
 struct LogReaderOptions {
   Lsn from;                 // first record with lsn >= from; 0: from the start
   Lsn to{UINT64_MAX};       // stop before the first record with lsn >= to
   uint32_t read_ahead = 4;  // reads in flight, at least 1; fewer if `io` has fewer buffers free
   DirectMode direct = DirectMode::kAuto;
+  bool pieces = false;     // records that span batches come piece by piece: memory stays bounded
+  bool user_only = false;  // passes over corewal's own records (control_record.h)
   // If set, called with each valid batch's headers, seals included, before its first record is
   // handed out. The reader may begin at a batch before `from`.
   std::function<void(const std::string& path, const SegmentHeader&, const BatchHeader&)> on_batch;
@@ -71,17 +65,8 @@ class LogReader {
 
   // False: no more; end() says why. True again is possible only after kNotYet.
   bool Next(RecordView* record) {
-    // Only whole records lie before fast_end_, and their batch has been checked to the last byte.
-    if (__builtin_expect(cursor_ < fast_end_, 1)) {
-      const RecordFraming framing = RecordFraming::Decode(LoadLe32(cursor_));
-      record->lsn = batch_header_.lsn + static_cast<uint64_t>(cursor_ - batch_begin_);
-      record->type = framing.type;
-      record->epoch = batch_header_.epoch;
-      record->payload = {cursor_ + kRecordFramingBytes, framing.length};
-      cursor_ += FramedBytes(framing.length);
-      ++totals_.records;
-      totals_.payload_bytes += framing.length;
-      totals_.last_lsn = record->lsn;
+    if (__builtin_expect(records_.NextWhole(record), 1)) {
+      Count(*record);
       return true;
     }
     return NextSlow(record);
@@ -91,12 +76,13 @@ class LogReader {
   // batches without records such as seals, under the end reached).
   const SegmentHeader& segment_header() const { return segment_header_; }
   const std::string& segment_path() const { return segment_path_; }
-  const BatchHeader& batch_header() const { return batch_header_; }
+  const BatchHeader& batch_header() const { return records_.header(); }
 
   const LogEndReport& end() const { return end_; }
 
   struct Totals {
-    uint64_t segments = 0, batches = 0, seals = 0, records = 0;
+    uint64_t segments = 0, batches = 0, seals = 0;
+    uint64_t records = 0;  // with `pieces`, the parts of records
     uint64_t payload_bytes = 0;
     uint64_t padding_bytes = 0;  // of batches
     uint64_t file_bytes = 0;     // read and checked
@@ -114,22 +100,14 @@ class LogReader {
   bool NextSlow(RecordView* record);
   bool LoadBatch();  // false: the end
   void TakeScannedBatch();
-  void LimitWholeRecords();  // sets cursor_ and fast_end_ by `from` and `to`
-  // Handles the piece at cursor_. True: it completed a record.
-  bool TakePiece(RecordView* record);
   void EndAtLimit();
-  Lsn LsnAt(const std::byte* at) const {
-    return batch_header_.lsn + static_cast<uint64_t>(at - batch_begin_);
+  void Count(const RecordView& record) {
+    ++totals_.records;
+    totals_.payload_bytes += record.payload.size();
+    totals_.last_lsn = record.lsn;
   }
 
-  // In the batch: [cursor_, fast_end_) whole records, then up to records_end_ a first piece, or
-  // what lies beyond `to`.
-  const std::byte* cursor_ = nullptr;
-  const std::byte* fast_end_ = nullptr;
-  const std::byte* records_end_ = nullptr;
-  const std::byte* last_piece_ = nullptr;
-  const std::byte* batch_begin_ = nullptr;
-  BatchHeader batch_header_;
+  BatchRecords records_;
   Totals totals_;
 
   std::unique_ptr<LogScanner> scanner_;
@@ -139,11 +117,6 @@ class LogReader {
   SegmentHeader segment_header_;
   std::string segment_path_;
   LogEndReport end_;
-
-  std::string assembled_;             // the record in pieces
-  uint64_t assembled_bytes_max_ = 0;  // what all files could hold
-  Lsn assembled_lsn_;
-  bool assembling_ = false;
 };
 
 }  // namespace corewal

@@ -34,6 +34,12 @@ size_t AnchorIndex(const std::vector<SegmentFile>& segments) {
   return anchor;
 }
 
+size_t FirstSegmentFor(const std::vector<SegmentFile>& segments, Lsn from) {
+  size_t index = AnchorIndex(segments);
+  while (index > 0 && segments[index].header.base_lsn > from) --index;
+  return index;
+}
+
 absl::Status CheckSameLog(const std::vector<SegmentFile>& segments, LogUuid uuid) {
   std::optional<ShardId> shard;
   for (const SegmentFile& segment : segments) {

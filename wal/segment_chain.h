@@ -24,6 +24,10 @@ bool Follows(const SegmentHeader& earlier, const SegmentHeader& later);
 // is part of the log. 0 if the first has not started.
 size_t AnchorIndex(const std::vector<SegmentFile>& segments);
 
+// Where to begin reading records from `from` on: the last segment that begins at or before it, but
+// none that a scan would have to prove first.
+size_t FirstSegmentFor(const std::vector<SegmentFile>& segments, Lsn from);
+
 // FailedPrecondition, naming the file: one of another log (`uuid`; zero: the first one's) or shard,
 // or of a format version that this build does not read.
 absl::Status CheckSameLog(const std::vector<SegmentFile>& segments, LogUuid uuid);

@@ -39,13 +39,24 @@ absl::Status SegmentStream::Open(const std::string& path, uint64_t offset, uint6
   ASSIGN_OR_RETURN(OpenFile file,
                    OpenSegmentFile(files_, path, OpenOptions::Access::kRead, direct_));
   path_ = path;
-  limit_ = std::min(file.facts().size_bytes, bytes_max);
+  size_bytes_ = file.facts().size_bytes;
+  ASSIGN_OR_RETURN(file_, io_.RegisterFile(file));
+  open_ = true;
+  return Restart(offset, bytes_max);
+}
+
+absl::Status SegmentStream::Restart(uint64_t offset, uint64_t bytes_max) {
+  CHECK(open_);
+  CHECK_EQ(offset % kBlockBytes, 0u);
+  for (; used_ > 0; --used_) {
+    RETURN_IF_ERROR(WaitFor(front()));
+    front_ = (front_ + 1) % static_cast<uint32_t>(chunks_.size());
+  }
+  limit_ = std::min(size_bytes_, bytes_max);
   next_read_ = offset;
   failure_ = absl::OkStatus();
   scratch_bytes_ = 0;
-  front_ = used_ = 0;
-  ASSIGN_OR_RETURN(file_, io_.RegisterFile(file));
-  open_ = true;
+  front_ = 0;
   return FillReadAhead();
 }
 

@@ -37,6 +37,10 @@ class SegmentStream {
   // Opens `path`, closing the file before it, and starts reading at `offset`, a multiple of a
   // block. Nothing beyond `bytes_max` of the file is read.
   absl::Status Open(const std::string& path, uint64_t offset, uint64_t bytes_max);
+  // Begins anew at `offset` of the file that is open, which somebody may have written to since:
+  // nothing that was read before is used. The file's size is taken to be what it was at Open.
+  absl::Status Restart(uint64_t offset, uint64_t bytes_max);
+  bool is_open() const { return open_; }
   // Waits for what is in flight and closes the file.
   void Close();
 
@@ -79,8 +83,9 @@ class SegmentStream {
   FileHandle file_;
   std::string path_;
   uint64_t limit_ = 0;
-  uint64_t next_read_ = 0;  // in the file: first byte not asked for
-  absl::Status failure_;    // of a read; final for this file
+  uint64_t next_read_ = 0;   // in the file: first byte not asked for
+  uint64_t size_bytes_ = 0;  // of the file, when it was opened
+  absl::Status failure_;     // of a read; final for this file
 
   std::unique_ptr<std::byte[]> scratch_;  // kBatchBytesMax
   uint64_t scratch_begin_ = 0;            // in the file
