@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
@@ -60,10 +61,13 @@ absl::StatusOr<LogTail::Step> LogTail::TryNext() {
       // What was read ahead is older than D may be.
       ASSIGN_OR_RETURN(look, LookOnce(/*fresh=*/true));
     }
-    limited_ = look == Look::kEnd;
+    const bool was_limited = std::exchange(limited_, look == Look::kEnd);
     stale_ = look != Look::kTaken;
     if (look == Look::kTaken) return Step::kBatch;
-    if (look == Look::kEnd) return Step::kCaughtUp;
+    if (look == Look::kEnd) {
+      if (was_limited) return Step::kCaughtUp;
+      continue;  // D may only have been the cheapest to learn
+    }
     ASSIGN_OR_RETURN(const Step step, Explain());
     if (step != Step::kBatch) return step;
   }
@@ -124,8 +128,11 @@ absl::Status LogTail::LearnDurable() {
     durable_ = Lsn(UINT64_MAX);
     return absl::OkStatus();
   }
+  const Lsn before = durable_;
   RETURN_IF_ERROR(LearnFromLaterHeaders());
-  if (durable_ > at_.lsn) return absl::OkStatus();
+  // If D is beyond X already, but not beyond what stands there, headers that say no more than that
+  // are not enough.
+  if (durable_ > at_.lsn && (!limited_ || durable_ > before)) return absl::OkStatus();
   RETURN_IF_ERROR(LearnFromBatches());
   constexpr uint64_t kLookFurtherAfter = 8;
   const bool power_of_two = (stuck_ & (stuck_ - 1)) == 0;

@@ -286,6 +286,24 @@ TEST_F(LogFollowerTest, IdleSealsThatAreOverwrittenOrPassedOverAreNoEnd) {
   EXPECT_GT(writer_->stats().rolls, 2u);
 }
 
+TEST_F(LogFollowerTest, GoesOnBehindASealThatTheNextOpeningChainsTo) {
+  auto follower = Follow({});
+  for (int opening = 0; opening < 4; ++opening) {
+    Open();
+    Put("a");
+    Put("b");
+    Sync();
+    ASSERT_EQ(Drain(*follower), FollowEvent::kCaughtUp);
+    Put("c");
+    Sync();
+    ASSERT_EQ(Drain(*follower), FollowEvent::kCaughtUp);
+    EXPECT_EQ(seen_.size(), written_.size() - 1) << "all but the last have a witness";
+    Close();
+    ASSERT_EQ(Drain(*follower), FollowEvent::kCaughtUp);
+    EXPECT_EQ(seen_, written_);
+  }
+}
+
 TEST_F(LogFollowerTest, WhatACrashCutOffIsToldIfItWasTakenUnwitnessed) {
   LogBuilder log;
   log.StartSegment();
