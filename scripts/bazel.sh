@@ -35,6 +35,16 @@ bazel_quietly() {
   bazel_here "$command" "${output_flags[@]}" "$@"
 }
 
+# Rings and registered buffers of all tests at work count together against RLIMIT_MEMLOCK, unless
+# CAP_IPC_LOCK exempts them.
+memlock_is_scarce() {
+  local capabilities limit_kb
+  capabilities=$(sed -n 's/^CapEff:[[:space:]]*/0x/p' /proc/self/status)
+  ((capabilities & 1 << 14)) && return 1
+  limit_kb=$(ulimit -l)
+  [[ $limit_kb != unlimited ]] && ((limit_kb < 128 * 1024))
+}
+
 # Usage: bazel_test NAME [flags and targets]. Runs the tests (all of them by default) and ends with
 # the verdict. bazel-bin stays what the last ./dev build made.
 bazel_test() {
@@ -44,6 +54,12 @@ bazel_test() {
     if [[ $argument == --* ]]; then flags+=("$argument"); else targets+=("$argument"); fi
   done
   ((${#targets[@]})) || targets=(//...)
+  if memlock_is_scarce; then
+    echo "dev: RLIMIT_MEMLOCK is $(ulimit -l) KiB, without CAP_IPC_LOCK: one test at a time"
+    flags+=(--local_test_jobs=1)
+  fi
+  # What fails once and then passes is named by the verdict.
+  if [[ -n ${CI:-} ]]; then flags+=(--flaky_test_attempts=2); fi
 
   local events status=0
   events=$(mktemp)

@@ -6,6 +6,9 @@ file, and what happened inside from each target's test.xml. A target that did no
 failed without a failed case in its XML (crash, timeout, a sanitizer's report at exit), counts as
 one failed case.
 
+A target that failed and passed when tried again (--flaky_test_attempts) counts by its last attempt;
+what failed before is named.
+
 A skipped case must match a line of the allowed list: `PATTERN  reason`. With --strict_skips any
 other counts as failed; without, it is named.
 
@@ -33,6 +36,7 @@ class Run:
         self.built = set()
         self.not_built = set()
         self.results = {}  # (label, run, shard) -> the result of the last attempt
+        self.tried_again = []  # (label, result) of the attempts before it
         with open(path, encoding="utf-8") as events:
             for line in events:
                 if line.strip():
@@ -50,6 +54,8 @@ class Run:
             self.not_built.add(key["label"])
         elif kind == "testResult":
             attempt = (key["label"], key.get("run", 0), key.get("shard", 0))
+            if attempt in self.results:
+                self.tried_again.append((key["label"], self.results[attempt]))
             self.results[attempt] = event.get("testResult", {})
 
 
@@ -130,7 +136,12 @@ def main():
     options = parser.parse_args()
 
     allowed, cases = read_allowed(options.allowed_skips)
-    for case in collect(Run(options.events), options.filtered):
+    run = Run(options.events)
+    for label, result in run.tried_again:
+        for case in cases_of(label, result, options.filtered):
+            if case.outcome == "failed":
+                print(f"tried again: {case.name} in {case.target} failed at first {case.detail}")
+    for case in collect(run, options.filtered):
         if case.outcome == "skipped" and not any(
             fnmatch.fnmatchcase(case.name, pattern) for pattern in allowed
         ):

@@ -52,6 +52,7 @@ class TestVerdict(unittest.TestCase):
              f"--bazel_exit={bazel_exit}", "--allowed_skips=" + self.path("allowed", allowed), *flags],
             stdout=subprocess.PIPE, check=False, text=True,
         )
+        self.printed = done.stdout
         return done.stdout.strip().split("\n")[-1], done.returncode
 
     def run_one(self, cases, status="PASSED"):
@@ -78,6 +79,7 @@ class TestVerdict(unittest.TestCase):
         self.run_one(FAILED, "FAILED")
         self.result("//a:t", PASSED, attempt=2)
         self.assertEqual(self.verdict(), ("v: 1 passed, 0 failed, 0 skipped", 0))
+        self.assertIn("tried again: S.B in //a:t failed at first", self.printed)
 
     def test_target_that_did_not_build_counts(self):
         self.run_one(PASSED)
