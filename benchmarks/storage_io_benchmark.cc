@@ -4,8 +4,9 @@
 //   buffers/...  READ_FIXED and WRITE_FIXED on registered buffers, against READ and WRITE
 //   files/...    registered files, against descriptors
 //   mode/...     the rungs of the ladder; 8 operations a turn, staged together, one Wait
-//   ring_fd/...  the ring's own descriptor registered or not: an enter with one NOP
-//   commit/...   4 KiB made durable, one after the other, O_DIRECT, prewritten: by each method
+//   poller/...   two storages with SQPOLL, a poller each or one for both; 8 operations a turn on
+//   each ring_fd/...  the ring's own descriptor registered or not: an enter with one NOP commit/...
+//   4 KiB made durable, one after the other, O_DIRECT, prewritten: by each method
 //
 // A turn is one iteration. Read the ratio of two rows of one group, and CPU before time: it is that
 // of the process with its ring's workers and poller. Rows are compared only if they ran
@@ -117,6 +118,39 @@ void RunCommits(benchmark::State& state, const StorageIoOptions& options, Commit
   state.SetItemsProcessed(state.iterations());
 }
 
+// Two storages in turn, each with a file of its own.
+void RunTwoPollers(benchmark::State& state, bool shared) {
+  StorageIoOptions options = {.backend = IoBackend::kUring, .buffer_bytes = 4096};
+  options.sqpoll = Want::kOn;
+  if (shared) {
+    auto poller = CreateSharedPoller();
+    CHECK_OK(poller.status());
+    options.shared_poller = *std::move(poller);
+  }
+  std::array<std::unique_ptr<StorageIo>, 2> storages;
+  std::array<FileHandle, 2> files;
+  for (size_t i = 0; i < 2; ++i) {
+    OpenFile opened = MakeBenchFile(kFileBytes, true);
+    storages[i] = MakeStorage(options);
+    const auto file = storages[i]->RegisterFile(opened);
+    CHECK_OK(file.status());
+    files[i] = *file;
+  }
+  for (auto _ : state) {
+    for (size_t i = 0; i < 2; ++i) {
+      for (uint64_t block = 0; block < kInFlight; ++block) {
+        CHECK_OK(storages[i]
+                     ->Write({.file = files[i], .offset = FileOffset(block * 4096), .length = 4096},
+                             Buffer(*storages[i]))
+                     .status());
+      }
+      CHECK_OK(storages[i]->Submit());
+    }
+    for (const auto& io : storages) WaitForAll(*io);
+  }
+  state.SetItemsProcessed(state.iterations() * 2 * kInFlight);
+}
+
 void RunNops(benchmark::State& state, bool registered_ring_fd) {
   std::vector<std::string> reasons;
   auto ring = Ring::Create({.entries = 8}, &reasons);
@@ -195,6 +229,10 @@ int main(int argc, char** argv) {
   for (const bool registered : {true, false}) {
     corewal::Add(registered ? "ring_fd/nop/registered" : "ring_fd/nop/plain",
                  [=](benchmark::State& state) { corewal::RunNops(state, registered); });
+  }
+  for (const bool shared : {true, false}) {
+    corewal::Add(shared ? "poller/two_storages/shared" : "poller/two_storages/own",
+                 [=](benchmark::State& state) { corewal::RunTwoPollers(state, shared); });
   }
   corewal::AddCommits();
   benchmark::Initialize(&argc, argv);
