@@ -6,6 +6,7 @@
 #include <liburing.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -144,6 +145,36 @@ TEST_P(StorageIoTinyCompletionQueueTest, CompletionsWithoutRoomAreNotLost) {
 
 INSTANTIATE_TEST_SUITE_P(Rings, StorageIoTinyCompletionQueueTest, testing::ValuesIn(Rings(true)),
                          SettingName);
+
+// ---- Completions that Poll leaves with the kernel, since it had others to hand out
+
+class StorageIoHeldBackTest : public StorageIoTest {};
+
+TEST_P(StorageIoHeldBackTest, NotifyFdStaysReadableForWhatPollDidNotFetch) {
+  int first[2], second[2];
+  ASSERT_EQ(pipe2(first, O_CLOEXEC), 0);
+  ASSERT_EQ(pipe2(second, O_CLOEXEC), 0);
+  const auto fd = io().notify_fd();
+  ASSERT_OK(fd.status());
+  for (const int* ends : {first, second}) {
+    const FileHandle pipe = Register(OpenFile(&FileSystem::Host(), ends[0], "pipe", {}));
+    ASSERT_OK(io().Read({.file = pipe, .length = 8}, Filled('-', 8)).status());
+  }
+  ASSERT_OK(io().Submit());
+  ASSERT_EQ(write(first[1], "12345678", 8), 8);
+  ASSERT_OK(io().Wait(1, kNever));                // the first is ready,
+  ASSERT_EQ(write(second[1], "12345678", 8), 8);  // the second may be held back
+  for (size_t polled = 0; polled < 2;) {
+    pollfd watched = {.fd = *fd, .events = POLLIN, .revents = 0};
+    ASSERT_EQ(poll(&watched, 1, 60'000), 1) << "nothing would ever be polled again";
+    Completion out[4];
+    polled += io().Poll(absl::MakeSpan(out));
+  }
+  close(first[1]);
+  close(second[1]);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rings, StorageIoHeldBackTest, testing::ValuesIn(Rings(true)), SettingName);
 
 // ---- A poller that sleeps
 
