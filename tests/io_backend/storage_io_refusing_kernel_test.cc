@@ -138,7 +138,9 @@ TEST_P(StorageIoTinyCompletionQueueTest, CompletionsWithoutRoomAreNotLost) {
     for (uint64_t i = 0; i < kDepth; ++i) EXPECT_EQ(tags.count(i), 1u) << i;
   }
   EXPECT_EQ((*tiny)->in_flight(), 0u);
-  EXPECT_GT((*tiny)->stats().cq_overflows, 0u) << "there was room after all";
+  if (options.sqpoll != Want::kOn) {  // a poller may be so slow that there always is room
+    EXPECT_GT((*tiny)->stats().cq_overflows, 0u) << "there was room after all";
+  }
   EXPECT_EQ((*tiny)->stats().stale_completions, 0u);
   close(ends[1]);
 }

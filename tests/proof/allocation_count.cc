@@ -17,8 +17,10 @@ std::atomic<uint64_t> allocations = 0;
 
 #ifdef COREWAL_SANITIZER_HEAP
 
-// A sanitizer's heap tells of itself; in its place no other may stand.
-#include <sanitizer/allocator_interface.h>
+// A sanitizer's heap tells of itself; in its place no other may stand. Declared here because g++
+// does not ship <sanitizer/allocator_interface.h>.
+extern "C" int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void*, size_t),
+                                                         void (*)(const volatile void*));
 
 namespace {
 void OnMalloc(const volatile void*, size_t) { allocations.fetch_add(1, std::memory_order_relaxed); }
