@@ -9,7 +9,9 @@ readonly BUILD_PACKAGES=(
   libabsl-dev libisal-dev liburing-dev
 )
 # shellcheck disable=SC2034
-readonly TEST_PACKAGES=(libbenchmark-dev libgmock-dev libgtest-dev python3)
+readonly TEST_PACKAGES=(libbenchmark-dev libgmock-dev libgtest-dev python3 strace)
+# shellcheck disable=SC2034  # what projects of others build with, each way that one could
+readonly PACKAGE_TEST_PACKAGES=("${TEST_PACKAGES[@]}" clang cmake make pkg-config)
 readonly FORMAT_PACKAGES=(clang-format)
 # shellcheck disable=SC2034
 readonly LINT_PACKAGES=("${FORMAT_PACKAGES[@]}" clang-tidy python3 shellcheck)

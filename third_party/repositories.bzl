@@ -28,9 +28,17 @@ _files_repository = repository_rule(
     attrs = {"files": attr.string_dict()},
 )
 
+def _unless_there(rule, name, **kwargs):
+    if not native.existing_rule(name):
+        rule(name = name, **kwargs)
+
 def corewal_repositories():
-    """Call this from WORKSPACE, once, before anything else."""
-    _files_repository(
+    """Call this from WORKSPACE, once, before anything else; from that of others too.
+
+    A repository that the workspace has already stays what it is.
+    """
+    _unless_there(
+        _files_repository,
         name = "rules_cc",
         files = {
             "BUILD.bazel": "",
@@ -38,11 +46,16 @@ def corewal_repositories():
             "cc/defs.bzl": "\n".join(["%s = native.%s" % (r, r) for r in _NATIVE_CC_RULES]),
         },
     )
-    _files_repository(
+    _unless_there(
+        _files_repository,
         name = "remote_coverage_tools",
         files = {"BUILD.bazel": "\n".join([
             "filegroup(name = '%s', visibility = ['//visibility:public'])" % name
             for name in ["coverage_report_generator", "lcov_merger"]
         ])},
     )
-    native.local_repository(name = "rules_java", path = "/usr/share/bazel/rules/java")
+    _unless_there(
+        native.local_repository,
+        name = "rules_java",
+        path = "/usr/share/bazel/rules/java",
+    )
