@@ -78,6 +78,7 @@ lint() {
     mapfile -t scripts < <(shell_scripts)
     run_check shellcheck lint_shell "${scripts[@]}"
     run_check build-files /usr/bin/python3 scripts/lint_build_files.py
+    run_check documents /usr/bin/python3 scripts/lint_documents.py
   fi
   run_check clang-tidy lint_tidy "${sources[@]}"
   ((${#lint_failures[@]} == 0))
