@@ -15,7 +15,8 @@ sed "s|@CHECKOUT@|$checkout|" "$workspace/WORKSPACE.txt" >"$workspace/WORKSPACE"
 bazel_there() {
   (cd "$workspace" && bazel --nohome_rc "--output_base=$TEST_TMPDIR/output" --max_idle_secs=60 "$@")
 }
-trap 'bazel_there shutdown >/dev/null 2>&1; chmod -R u+w "$TEST_TMPDIR/output"' EXIT
+# Takes the server and all that it made away.
+trap 'bazel_there clean --expunge >/dev/null 2>&1' EXIT
 
 bazel_there build --noshow_progress --jobs=2 //:program //:program_by_engine
 "$workspace/bazel-bin/program" "$TEST_TMPDIR/log"
