@@ -50,6 +50,14 @@ hidden=$(nm -DC --defined-only "$prefix/lib/libcorewal.so" |
   grep 'Impl::\|ShardCore\|Mailbox\|StorageIoBase\|corewal::Ring' || true)
 [[ -z $hidden ]] || die "these should be hidden: $hidden"
 
+# Every member function of the engine's own public classes that has a body in the archive.
+classes=$(sed -n 's/^\(class\|struct\) \([A-Z][A-Za-z]*\) .*{$/\2/p' "$prefix"/include/corewal/engine/*.h)
+missing=$(comm -23 \
+  <(nm -C --defined-only "$prefix/lib/libcorewal.a" 2>/dev/null | sed -n 's/^[0-9a-f]* T //p' | sort -u) \
+  <(nm -DC --defined-only "$prefix/lib/libcorewal.so" | sed -n 's/^[0-9a-f]* T //p' | sort -u) |
+  grep -E "^corewal::($(paste -sd '|' <<<"$classes"))::" | grep -v 'Impl::' || true)
+[[ -z $missing ]] || die "packaging/exports.lds lacks: $missing"
+
 # Usage: run PROGRAM: with the installed library, in a fresh directory.
 run() {
   rm -rf "$TEST_TMPDIR/log"
