@@ -69,7 +69,8 @@ lint() {
   lint_failures=()
   if (($#)); then cpp=("$@"); else mapfile -t cpp < <(cpp_files); fi
   for file in "${cpp[@]}"; do
-    if [[ $file == *.cc ]]; then sources+=("$file"); fi
+    # What includes headers that Bazel makes cannot be read without them.
+    if [[ $file == *.cc && $file != tests/docs/snippets_test.cc ]]; then sources+=("$file"); fi
   done
 
   run_check clang-format lint_format "${cpp[@]}"
