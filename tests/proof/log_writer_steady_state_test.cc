@@ -84,7 +84,7 @@ class LogWriterSteadyStateTest : public testing::TestWithParam<LogSetting> {
     return writer_
         ->Append(
             absl::MakeConstSpan(reinterpret_cast<const std::byte*>(record_.data()), record_.size()),
-            {}, [this](absl::StatusOr<Lsn> lsn) { done_ += lsn.ok() ? 1 : 0; })
+            {}, [this](const absl::StatusOr<Lsn>& lsn) { done_ += lsn.ok() ? 1 : 0; })
         .ok();
   }
   // Appends so many, then does what there is to do and sleeps until something has completed.

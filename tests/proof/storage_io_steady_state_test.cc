@@ -119,6 +119,7 @@ TEST_P(StorageIoSubmissionTest, EveryOperationNamesRegisteredFilesAndBuffersIfTh
   const FileHandle file = Register(CreateFile("a"));
   for (uint32_t i = 0; i < kTurns; ++i) Turn(file);
   const bool registered = GetParam().options.registered_buffers == Want::kOn;
+  const bool fixed_files = GetParam().options.registered_files == Want::kOn;
   const std::set<int> expected =
       registered ? std::set<int>{IORING_OP_WRITE_FIXED, IORING_OP_READ_FIXED, IORING_OP_FSYNC}
                  : std::set<int>{IORING_OP_WRITE, IORING_OP_READ, IORING_OP_FSYNC};
@@ -128,8 +129,8 @@ TEST_P(StorageIoSubmissionTest, EveryOperationNamesRegisteredFilesAndBuffersIfTh
   EXPECT_GE(entries.size(), 15u) << "every place of the queue was used, many times";
   for (const io_uring_sqe& entry : entries) {
     opcodes.insert(entry.opcode);
-    EXPECT_EQ(IsFixedFile(entry), registered) << "opcode " << int{entry.opcode};
-    if (registered) {
+    EXPECT_EQ(IsFixedFile(entry), fixed_files) << "opcode " << int{entry.opcode};
+    if (fixed_files) {
       EXPECT_EQ(entry.fd, static_cast<int>(file.index));
     }
     if (registered && entry.opcode != IORING_OP_FSYNC) {
@@ -169,8 +170,22 @@ bool HasPollerOfItsOwn(const StorageIoSetting& setting) {
   return setting.options.sqpoll == Want::kOn && setting.options.shared_poller == nullptr;
 }
 
-INSTANTIATE_TEST_SUITE_P(Rings, StorageIoSubmissionTest, testing::ValuesIn(Settings(IsRing)),
-                         SettingName);
+// One of the two without the other as well.
+std::vector<StorageIoSetting> RingsAndHalfRegisteredOnes() {
+  std::vector<StorageIoSetting> rings = Settings(IsRing);
+  const StorageIoSetting whole = rings.front();
+  for (const bool buffers : {true, false}) {
+    StorageIoSetting half = whole;
+    half.name = buffers ? "uring_buffers_only" : "uring_files_only";
+    half.options.registered_buffers = buffers ? Want::kOn : Want::kOff;
+    half.options.registered_files = buffers ? Want::kOff : Want::kOn;
+    rings.push_back(half);
+  }
+  return rings;
+}
+
+INSTANTIATE_TEST_SUITE_P(Rings, StorageIoSubmissionTest,
+                         testing::ValuesIn(RingsAndHalfRegisteredOnes()), SettingName);
 INSTANTIATE_TEST_SUITE_P(Pollers, StorageIoAwakePollerTest,
                          testing::ValuesIn(Settings(HasPollerOfItsOwn)), SettingName);
 INSTANTIATE_TEST_SUITE_P(Backends, StorageIoSteadyStateTest, testing::ValuesIn(AllSettings()),
