@@ -23,8 +23,10 @@ LogWriter::LogWriter(FileSystem& files, StorageIo& io, const Clock& clock,
                  .segment_bytes = options.segment_bytes,
                  .ready_target = options.segments_ready,
                  .direct = options.direct,
-                 .tag = MakeTag(kTagPreparer, 0)},
+                 .tag = MakeTag(kTagPreparer, 0),
+                 .room_for_another = [this] { return RoomForSegment(); }},
                 recovered.live.empty() ? 1 : recovered.live.back().sequence + 1),
+      cursors_(options.uuid, options.shard),
       callbacks_(options.callbacks_max) {
   preparer_.WantReady(options.segments_first);
 }
@@ -309,7 +311,9 @@ void LogWriter::CloseBatch() {
           .status();
   if (!staged.ok()) return Fail(staged);
   if (header_pending_) {
-    live_.push_back({segment.path, segment.base, options_.segment_bytes, true});
+    live_.push_back(
+        {segment.path, segment.base, options_.segment_bytes, options_.segment_bytes, true});
+    live_bytes_ += options_.segment_bytes;
     header_pending_ = false;
   }
   segment.end = batch.end;
@@ -342,31 +346,6 @@ const LogWriter::ActiveSegment& LogWriter::SegmentOf(Lsn lsn) const {
   return active_.front();
 }
 
-absl::Status LogWriter::TruncateBefore(Lsn lsn) {
-  if (!failure_.ok()) return failure_;
-  if (closed_) return absl::FailedPreconditionError("the log writer is closed");
-  if (lsn > published_durable_) {
-    return absl::FailedPreconditionError(absl::StrCat("truncate before lsn ", lsn.value(),
-                                                      ": the log is durable to ",
-                                                      published_durable_.value()));
-  }
-  // Oldest first, each removal durable before the next, so that no crash leaves a gap.
-  while (live_.size() > 1 && live_[1].base <= lsn &&
-         (active_.empty() || active_.front().base > live_[0].base)) {
-    LiveSegment& oldest = live_.front();
-    const bool reusable = oldest.whole_file && oldest.segment_bytes == options_.segment_bytes;
-    // Those that wait to be reused are older than this one, and go before it.
-    RETURN_IF_ERROR(preparer_.RemoveRecycled(reusable ? options_.segments_ready - 1 : 0));
-    if (reusable) {
-      preparer_.Recycle(std::move(oldest.path));
-    } else {
-      RETURN_IF_ERROR(RemoveSegmentFile(files_, options_.directory, oldest.path));
-    }
-    live_.pop_front();
-  }
-  return absl::OkStatus();
-}
-
 std::string LogWriter::DebugString() const {
   return absl::StrCat("shard ", ToIndex(options_.shard), " appended ", appended().value(),
                       " submitted ", submitted_.value(), " written ", written_.value(), " durable ",
@@ -386,6 +365,11 @@ void LogWriter::CheckInvariants() const {
     CHECK_LE(sync_.promise, written_) << DebugString();
     CHECK_GT(sync_.promise, durable_) << DebugString();
   }
+  uint64_t live_bytes = 0;
+  for (const LiveSegment& segment : live_) live_bytes += segment.file_bytes;
+  CHECK_EQ(live_bytes, live_bytes_) << DebugString();
+  // I6. Below the first segment's base there are only cursors that were invalidated.
+  if (!live_.empty()) CHECK_GE(cursors_.Floor(), live_.front().base) << DebugString();
   if (!queue_.empty()) {
     CHECK_GE(queue_.front().begin, written_) << DebugString();
     CHECK_EQ(queue_.back().end, submitted_) << DebugString();

@@ -13,6 +13,7 @@
 //   I3  a block at or below `submitted` is never written again
 //   I4  batches become written in any order, but `written` moves over the contiguous prefix only
 //   I5  callbacks run in LSN order, each once, inside Poll or Wait, never inside Append
+//   I6  no segment that a valid cursor needs is given up; the cursors in memory are those on disk
 // Thread: that of `io` only.
 // Failure: the first write or sync error is final; later calls return it unchanged. Nothing is
 // retried: after a failed sync a second one may lie. Close and recover.
@@ -28,6 +29,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "io_backend/file_system.h"
@@ -35,6 +37,7 @@
 #include "wal/batch_builder.h"
 #include "wal/batch_queue.h"
 #include "wal/callback_queue.h"
+#include "wal/cursor_set.h"
 #include "wal/format.h"
 #include "wal/lsn.h"
 #include "wal/recovery.h"
@@ -60,6 +63,8 @@ struct LogWriterOptions {
   uint32_t sync_delay_us_max = 0;      // hold a partial batch this long for company
   uint64_t sync_bytes_max = 8u << 20;  // datasync when this much is written and more is under way
   uint32_t seal_after_us = 20'000;     // an idle log writes its seal after this long
+  uint64_t log_bytes_max = 0;          // of all segment files; at least two segments; 0: no limit
+  uint64_t cursor_lag_bytes_max = 0;   // more than this no cursor holds back; 0: no limit
   uint32_t callbacks_max = 16384;      // appends with a callback that are not answered yet
 };
 
@@ -130,8 +135,27 @@ class LogWriter {
   // returns the cause and writes nothing.
   absl::Status Close();
 
-  // Gives up segments that hold only records below `lsn`: they are recycled or removed.
+  // Gives up segments that hold only records below `lsn` and below every cursor: they are recycled
+  // or removed. A cursor that stands in the way and lags by more than cursor_lag_bytes_max behind
+  // durable() is invalidated first. FailedPrecondition: `lsn` is beyond durable().
   absl::Status TruncateBefore(Lsn lsn);
+
+  // Named cursors (wal/cursor_set.h): a cursor keeps what is at and behind its LSN from being
+  // truncated, over reopenings too. Durable when these return; they wait for the device (a block
+  // and a datasync), but need no space on it once the shard has had its first cursor. Not from a
+  // callback. OutOfRange: the log does not reach back to `lsn`. FailedPrecondition: it is beyond
+  // durable(). ResourceExhausted: too many, or no space for the first. Setting one that was
+  // invalidated makes it valid again. After a failed write or sync, and if the file was damaged
+  // (DataLoss), these and TruncateBefore return that until the log is reopened.
+  absl::Status SetCursor(absl::string_view name, Lsn lsn);
+  absl::Status RemoveCursor(absl::string_view name);  // NotFound: there is none
+  const std::vector<LogCursor>& cursors() const { return cursors_.cursors(); }
+
+  // Where the log begins: what is before it has been truncated (its bytes may still be there, in a
+  // file that waits to be reused). 0: nothing was ever appended.
+  Lsn oldest() const { return live_.empty() ? Lsn() : live_.front().base; }
+  // Of all segment files of the shard, prepared and recycled ones included.
+  uint64_t log_bytes() const;
 
   // A record is durable when its LSN is below durable(). The others likewise. Each is the end of a
   // batch, or, inside a record that spans batches, that record's beginning.
@@ -171,6 +195,7 @@ class LogWriter {
     std::string path;
     Lsn base;
     uint64_t segment_bytes = 0;
+    uint64_t file_bytes = 0;
     bool whole_file = false;  // not trimmed: fit to be recycled
   };
   // What the datasyncs in flight, one per segment touched, promise together (I2).
@@ -182,8 +207,14 @@ class LogWriter {
   static constexpr uint32_t kSyncsMax = 2;         // in flight: the queue has places for them
   static constexpr size_t kActiveSegmentsMax = 4;  // beyond it datasync although nobody waits
   // The low bits of an operation's tag; above them a batch's index in the queue.
-  enum Tag : uint64_t { kTagBatch = 0, kTagSync = 1, kTagPreparer = 2, kTagSeal = 3 };
-  static constexpr uint32_t kTagBits = 2;
+  enum Tag : uint64_t {
+    kTagBatch = 0,
+    kTagSync = 1,
+    kTagPreparer = 2,
+    kTagSeal = 3,
+    kTagCursors = 4
+  };
+  static constexpr uint32_t kTagBits = 3;
   static constexpr uint64_t MakeTag(Tag kind, uint64_t value) { return value << kTagBits | kind; }
   static constexpr Tag TagKind(uint64_t tag) {
     return static_cast<Tag>(tag & ((1u << kTagBits) - 1));
@@ -235,6 +266,17 @@ class LogWriter {
   void FailUnlessTransient(absl::Status submitted);
   const ActiveSegment& SegmentOf(Lsn lsn) const;
   absl::Status DrainInFlight();
+
+  // log_writer_retention.cc
+  absl::Status AdoptCursors();
+  absl::Status CheckRetention(absl::string_view what, Lsn lsn) const;
+  absl::Status InvalidateLaggards(Lsn lsn);
+  absl::Status StoreCursors(CursorSet next);
+  absl::Status WriteCursorSlot(const std::string& path, const CursorSet& next);
+  absl::Status OverwriteSlot(FileHandle file, const std::string& path, const CursorSet& next);
+  absl::Status WaitForCursors(const char* call, const std::string& path, uint64_t offset);
+  absl::Status WaitAndReap();
+  absl::Status RoomForSegment() const;
   bool Quiet() const;  // nothing of the log in flight, nothing open
 
   FileSystem& files_;
@@ -250,6 +292,13 @@ class LogWriter {
   std::deque<ActiveSegment> active_;  // ascending; the last is being filled
   std::deque<LiveSegment> live_;      // ascending; the log, active ones included
   bool direct_ = false;
+  uint64_t live_bytes_ = 0;  // file_bytes of live_
+
+  CursorSet cursors_;  // as it is on disk
+  bool cursor_file_there_ = false;
+  absl::Status cursors_failure_;  // sticky: what is on disk is not known
+  bool cursors_waiting_ = false;
+  int cursors_errno_ = 0;
 
   // The next segment's header will say where the log before it ended.
   uint64_t last_sequence_ = 0;

@@ -38,6 +38,11 @@ absl::Status CheckOptions(const LogWriterOptions& options, const StorageIo& io) 
         absl::StrCat(io.capabilities().buffers, " buffers with queue depth ", io.queue_depth(),
                      ": want at least 3, and a queue depth 4 above them"));
   }
+  if (options.log_bytes_max != 0 && options.log_bytes_max < 2 * options.segment_bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("log_bytes_max ", options.log_bytes_max,
+                     ": want at least two segments, or 0 for no limit"));
+  }
   if (options.sync_method == SyncMethod::kAuto) {
     return absl::InvalidArgumentError("sync_method auto: probe first (ProbeSyncMethod)");
   }
@@ -53,6 +58,7 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Open(FileSystem& files, St
   RETURN_IF_ERROR(CheckOptions(options, io));
   std::unique_ptr<LogWriter> writer(new LogWriter(files, io, clock, options, recovered));
   RETURN_IF_ERROR(writer->preparer_.Open());
+  RETURN_IF_ERROR(writer->AdoptCursors());
   RETURN_IF_ERROR(writer->AdoptRecovered(recovered));
   // The first segment is prepared here rather than under the first append. A full disk is no reason
   // not to open: appends will be refused until there is space.
@@ -63,6 +69,21 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Open(FileSystem& files, St
     writer->preparer_.Step(clock.Now());
   }
   return writer;
+}
+
+// A damaged file of cursors does not keep the log from being opened, but nothing is truncated: what
+// the cursors held back is not known.
+absl::Status LogWriter::AdoptCursors() {
+  absl::StatusOr<CursorSet> cursors =
+      CursorSet::Read(files_, options_.directory, options_.uuid, options_.shard);
+  if (absl::IsDataLoss(cursors.status())) {
+    cursors_failure_ = cursors.status();
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(cursors.status());
+  cursors_ = *std::move(cursors);
+  cursor_file_there_ = cursors_.generation() > 0;
+  return absl::OkStatus();
 }
 
 absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {
@@ -76,10 +97,11 @@ absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {
   builder_.Close(log_end_);
   for (const SegmentFile& segment : recovered.live) {
     live_.push_back({segment.path, segment.header.base_lsn, segment.header.segment_bytes,
-                     segment.size_bytes == segment.header.segment_bytes});
+                     segment.size_bytes, segment.size_bytes == segment.header.segment_bytes});
     last_sequence_ = segment.sequence;
     last_base_ = segment.header.base_lsn;
     last_segment_bytes_ = segment.header.segment_bytes;
+    live_bytes_ += segment.size_bytes;
   }
   RETURN_IF_ERROR(MakeTailDurable(recovered));
 
@@ -120,6 +142,10 @@ absl::Status LogWriter::MakeTailDurable(const RecoveredLog& recovered) {
       keep_bytes = std::min(keep_bytes, used + RoundUpToBlock(recovered.end.torn_bytes));
     }
     RETURN_IF_ERROR(files_.Resize(it->path, keep_bytes));
+    if (&*it == &last) {
+      live_bytes_ -= live_.back().file_bytes - keep_bytes;
+      live_.back().file_bytes = keep_bytes;
+    }
   }
   if (last.size_bytes != last.header.segment_bytes) return absl::OkStatus();
   live_.back().whole_file = false;

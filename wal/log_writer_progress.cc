@@ -85,6 +85,10 @@ void LogWriter::Reap() {
         case kTagSeal:
           OnSealWritten(completion);
           break;
+        case kTagCursors:
+          cursors_waiting_ = false;
+          cursors_errno_ = completion.error;
+          break;
         case kTagPreparer:
           preparer_.OnCompletion(completion, clock_.Now());
           break;

@@ -59,6 +59,7 @@ absl::Status SegmentPreparer::Begin() {
   current_.sequence = next_sequence_;
   current_.path = absl::StrCat(options_.directory, "/", SegmentFileName(next_sequence_));
   const bool recycle = !recycled_.empty();
+  if (!recycle && options_.room_for_another) RETURN_IF_ERROR(options_.room_for_another());
   if (recycle) {
     RETURN_IF_ERROR(files_.Rename(recycled_.front(), current_.path));
     recycled_.pop_front();

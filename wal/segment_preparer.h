@@ -17,6 +17,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -37,6 +38,8 @@ class SegmentPreparer {
     uint32_t ready_target = 1;
     DirectMode direct = DirectMode::kAuto;
     uint64_t tag = 0;  // of its operations; their completions go to OnCompletion
+    // May one more file be made (recycling one is always allowed)? Not set: yes.
+    std::function<absl::Status()> room_for_another;
   };
   struct Ready {
     uint64_t sequence = 0;
@@ -72,6 +75,13 @@ class SegmentPreparer {
   // Removes the oldest of the files that wait to be reused until at most `keep` are left, each
   // removal durable before the next: a crash never leaves a gap. What fails stays.
   absl::Status RemoveRecycled(size_t keep);
+
+  // Space may have come back: the next Step tries again.
+  void RetryNow() { retry_at_ = 0; }
+  // Ready, being prepared, and waiting to be reused.
+  size_t files() const {
+    return ready_.size() + recycled_.size() + (stage_ != Stage::kIdle ? 1 : 0);
+  }
 
   // Why nothing more can be prepared just now; OK if it can.
   const absl::Status& stall() const { return stall_; }
