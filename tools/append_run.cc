@@ -75,7 +75,8 @@ class AppendRun {
   absl::Status OpenLog();
   absl::Status StartClients();
   absl::Status WorkSlices();
-  void Watch(ProgressLine* progress) const;
+  void Watch(ProgressLine* progress);
+  void TakeSample(double at_s);
   absl::Status FinishClients();
   void TakeSettings();
   void TakeFloor();
@@ -199,6 +200,8 @@ absl::Status AppendRun::WorkSlices() {
     RETURN_IF_ERROR(slice.status);
     total_.Merge(slice);
     seconds_ += slice.seconds();
+    TakeSample(seconds_);
+    result_.series.slice_ends.push_back(seconds_);
     if (slice.records > 0) {
       const auto amount = static_cast<double>(stream() ? slice.payload_bytes : slice.records);
       work_rates_.push_back(amount / (stream() ? 1e6 : 1) / slice.seconds());
@@ -208,11 +211,20 @@ absl::Status AppendRun::WorkSlices() {
   return absl::OkStatus();
 }
 
-void AppendRun::Watch(ProgressLine* progress) const {
+void AppendRun::TakeSample(double at_s) {
+  uint64_t rolls = 0;
+  for (uint32_t i = 0; i < options_.engine.shards; ++i) {
+    rolls += log_->engine().info(ShardId{i}).writer.rolls;
+  }
+  result_.series.Add({at_s, team_->records_so_far(), team_->payload_bytes_so_far(), rolls});
+}
+
+void AppendRun::Watch(ProgressLine* progress) {
   const auto bytes = static_cast<double>(team_->payload_bytes_so_far());
   const auto records = static_cast<double>(team_->records_so_far());
   const double seconds =
       seconds_ + static_cast<double>(Clock::System().Now() - slice_begin_) * 1e-9;
+  TakeSample(seconds);
   double fraction = -1;
   if (log_->input() != nullptr && log_->input()->size_bytes().value_or(0) > 0) {
     fraction = bytes / static_cast<double>(*log_->input()->size_bytes());
@@ -237,19 +249,15 @@ absl::Status AppendRun::FinishClients() {
   result_.records = total_.records;
   result_.payload_bytes = total_.payload_bytes;
   result_.seconds = seconds_;
-  if (const Histogram& latency = total_.latency_ns; latency.count() > 0) {
-    result_.p50_us = static_cast<double>(latency.Percentile(0.5)) / 1e3;
-    result_.p99_us = static_cast<double>(latency.Percentile(0.99)) / 1e3;
-    result_.p999_us = static_cast<double>(latency.Percentile(0.999)) / 1e3;
-    result_.max_us = static_cast<double>(latency.max()) / 1e3;
-    result_.latency_samples = latency.count();
-  }
+  result_.latency_ns = total_.latency_ns;
+  result_.TakePercentiles();
   if (total_.records > 0) {
     result_.cpu_us_per_record = cpu_.process_s * 1e6 / static_cast<double>(total_.records);
     if (options_.made()) result_.making_us_per_record = MakingMicros(options_.lengths);
   }
   if (cpu_.machine_s && seconds_ > 0.2) {
     result_.other_cpus = std::max(0.0, (*cpu_.machine_s - cpu_.process_s) / seconds_);
+    result_.stolen_cpus = cpu_.stolen_s.value_or(0) / seconds_;
   }
   result_.syncs = after.syncs;
   result_.writes = after.writes;

@@ -1,12 +1,16 @@
 #include "tools/bench_options.h"
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <utility>
 #include <vector>
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "tools/command_line.h"
 
@@ -37,6 +41,8 @@ ABSL_FLAG(bool, verify, true, "on or off");
 ABSL_FLAG(std::string, acks, "", "a file or -");
 ABSL_FLAG(bool, resume, false, "on or off");
 ABSL_FLAG(std::string, json, "", "a file or -");
+ABSL_FLAG(std::string, html, "", "a file");
+ABSL_FLAG(std::string, compare, "", "KEY=A,B[,C]");
 
 namespace corewal {
 namespace {
@@ -66,7 +72,14 @@ constexpr absl::string_view kFlags[] = {"workload",
                                         "verify",
                                         "acks",
                                         "resume",
-                                        "json"};
+                                        "json",
+                                        "html",
+                                        "compare"};
+// What --compare may vary: what changes how the log is written, and nothing about what is measured.
+constexpr absl::string_view kComparable[] = {
+    "dir",        "io",        "record_bytes", "clients", "inflight",           "shards",
+    "embedded",   "sync",      "direct",       "sqpoll",  "registered_buffers", "registered_files",
+    "segment_mb", "buffer_kb", "buffers"};
 
 absl::Status Bad(absl::string_view flag, absl::string_view value, absl::string_view expected) {
   return absl::InvalidArgumentError(absl::StrCat("--", flag, "=", value, ": expected ", expected));
@@ -214,10 +227,72 @@ absl::Status CheckTogether(const BenchOptions& options) {
     return Clash("--acks goes with --workload=stream or commit");
   }
   if (options.resume && !writes) return Clash("--resume goes with --workload=stream or commit");
+  if (options.html == "-") return Clash("--html=-: name a file for the page");
   if (options.acks == "-" && options.json == "-") {
     return Clash("--acks=- and --json=-: only one of them can have the standard output");
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<BenchOptions> OptionsFromFlags() {
+  auto lengths = LengthDistribution::Parse(absl::GetFlag(FLAGS_record_bytes));
+  if (!lengths.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--record_bytes=", lengths.status().message()));
+  }
+  BenchOptions options(*std::move(lengths));
+  options.directory = absl::GetFlag(FLAGS_dir);
+  options.resume = absl::GetFlag(FLAGS_resume);
+  options.keep =
+      absl::GetFlag(FLAGS_keep) || options.resume;  // a resumed log is not ours to remove
+  options.input = absl::GetFlag(FLAGS_input);
+  options.floor = absl::GetFlag(FLAGS_floor);
+  options.verify = absl::GetFlag(FLAGS_verify);
+  options.acks = absl::GetFlag(FLAGS_acks);
+  options.json = absl::GetFlag(FLAGS_json);
+  options.html = absl::GetFlag(FLAGS_html);
+  RETURN_IF_ERROR(ReadWorkload(&options));
+  RETURN_IF_ERROR(ReadStorage(&options.engine.shard));
+  RETURN_IF_ERROR(ReadSizes(&options));
+  RETURN_IF_ERROR(ReadLength(&options));
+  RETURN_IF_ERROR(ReadClients(&options));
+  RETURN_IF_ERROR(CheckTogether(options));
+  return options;
+}
+
+absl::Status CheckComparable(const BenchOptions& options) {
+  if (options.workload == Workload::kTour || options.workload == Workload::kProbe) {
+    return Clash("--compare compares runs of one workload; choose it with --workload");
+  }
+  if (options.keep || !options.acks.empty()) {
+    return Clash(
+        "--compare writes many logs and keeps none: leave out --keep, --resume and --acks");
+  }
+  if (options.input == "-") {
+    return Clash("--compare reads the input many times: name a file with --input");
+  }
+  return absl::OkStatus();
+}
+
+// "KEY=A,B[,C]": the flags are read once for each value.
+absl::StatusOr<BenchCommand> ReadComparison(const std::string& text) {
+  const auto bad = [&](absl::string_view expected) { return Bad("compare", text, expected); };
+  const std::pair<std::string, std::string> parts = absl::StrSplit(text, absl::MaxSplits('=', 1));
+  const auto& [key, list] = parts;
+  const std::vector<std::string> values = absl::StrSplit(list, ',', absl::SkipEmpty());
+  if (values.size() < 2 || values.size() > 4) return bad("KEY=A,B[,C], with 2 to 4 values");
+  if (std::find(std::begin(kComparable), std::end(kComparable), key) == std::end(kComparable)) {
+    return bad(absl::StrCat("KEY to be one of ", absl::StrJoin(kComparable, ", ")));
+  }
+  std::vector<BenchOptions> compared;
+  for (auto value = values.begin(); value != values.end(); ++value) {
+    if (std::find(values.begin(), value, *value) != value) return bad("values that differ");
+    RETURN_IF_ERROR(SetFlag(key, *value));
+    ASSIGN_OR_RETURN(BenchOptions options, OptionsFromFlags());
+    RETURN_IF_ERROR(CheckComparable(options));
+    options.compared = absl::StrCat(key, "=", *value);
+    compared.push_back(std::move(options));
+  }
+  return BenchCommand{compared.front(), compared};
 }
 
 }  // namespace
@@ -238,33 +313,16 @@ absl::string_view WorkloadName(Workload workload) {
   return "?";
 }
 
-absl::StatusOr<BenchOptions> ParseBenchOptions(absl::Span<char* const> arguments) {
+absl::StatusOr<BenchCommand> ParseBenchCommand(absl::Span<char* const> arguments) {
   ASSIGN_OR_RETURN(const std::vector<std::string> rest, ParseCommandLine(arguments, kFlags));
   if (!rest.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", rest[0], "\": wal-bench takes flags only; --help lists them"));
   }
-  auto lengths = LengthDistribution::Parse(absl::GetFlag(FLAGS_record_bytes));
-  if (!lengths.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat("--record_bytes=", lengths.status().message()));
-  }
-  BenchOptions options(*std::move(lengths));
-  options.directory = absl::GetFlag(FLAGS_dir);
-  options.resume = absl::GetFlag(FLAGS_resume);
-  options.keep =
-      absl::GetFlag(FLAGS_keep) || options.resume;  // a resumed log is not ours to remove
-  options.input = absl::GetFlag(FLAGS_input);
-  options.floor = absl::GetFlag(FLAGS_floor);
-  options.verify = absl::GetFlag(FLAGS_verify);
-  options.acks = absl::GetFlag(FLAGS_acks);
-  options.json = absl::GetFlag(FLAGS_json);
-  RETURN_IF_ERROR(ReadWorkload(&options));
-  RETURN_IF_ERROR(ReadStorage(&options.engine.shard));
-  RETURN_IF_ERROR(ReadSizes(&options));
-  RETURN_IF_ERROR(ReadLength(&options));
-  RETURN_IF_ERROR(ReadClients(&options));
-  RETURN_IF_ERROR(CheckTogether(options));
-  return options;
+  const std::string compare = absl::GetFlag(FLAGS_compare);
+  if (!compare.empty()) return ReadComparison(compare);
+  ASSIGN_OR_RETURN(BenchOptions options, OptionsFromFlags());
+  return BenchCommand{std::move(options), {}};
 }
 
 absl::string_view BenchHelp() {
@@ -275,6 +333,7 @@ absl::string_view BenchHelp() {
   wal-bench --workload=stream --embedded    append as fast as accepted, all durable at the end
   wal-bench --workload=recover --mb=1000    write, die, reopen, read everything back
   wal-bench --workload=probe                what kernel and disk grant; recommends flags
+  wal-bench --workload=commit --compare=io=uring,posix --html=report.html
   wal-bench --input=FILE --dir=D --keep     a log with one record a line (- for stdin)
 
   --dir=DIR             where the log goes, on the disk to be measured (./corewal-bench)
@@ -290,6 +349,8 @@ absl::string_view BenchHelp() {
   --floor --verify      measure the device too; read everything back (both on; --nofloor)
   --acks=FILE|-         a line "ACK shard=S seq=N lsn=L" each time records became durable
   --json=FILE|-         one JSON object per run
+  --html=FILE           a page with plots, to look at and to pass on
+  --compare=KEY=A,B     the same run for each value of a flag, interleaved, side by side
   --version
 
 Exit: 0 done and verified; 1 bad flags or environment; 2 verification failed.

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -46,12 +47,20 @@ struct BenchOptions {
   bool verify = true;
   std::string acks;  // empty: none; "-": standard output
   std::string json;
+  std::string html;      // empty: no page
+  std::string compared;  // "io=uring": what tells this run from others of a comparison
 
   bool made() const { return input.empty(); }
 };
 
+// One run, or with --compare the same run for each value of a flag.
+struct BenchCommand {
+  BenchOptions options;                // of the first one
+  std::vector<BenchOptions> compared;  // empty without --compare, else 2 .. 4
+};
+
 // Parses the command line. InvalidArgument: one line that says what is wrong and what to do.
-absl::StatusOr<BenchOptions> ParseBenchOptions(absl::Span<char* const> arguments);
+absl::StatusOr<BenchCommand> ParseBenchCommand(absl::Span<char* const> arguments);
 
 // What --help prints.
 absl::string_view BenchHelp();

@@ -11,7 +11,7 @@ inline constexpr int kBenchExitUsage = 1;  // or environment; one line says what
 inline constexpr int kBenchExitVerify = 2;
 
 // Returns the exit code.
-int RunBench(const BenchOptions& options);
+int RunBench(const BenchCommand& command);
 
 }  // namespace corewal
 

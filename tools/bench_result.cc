@@ -14,6 +14,7 @@ namespace corewal {
 namespace {
 
 constexpr double kOtherCpusMax = 0.3;
+constexpr double kStolenCpusMax = 0.05;
 
 std::string Plural(uint64_t count, absl::string_view noun) {
   return absl::StrCat(HumanCount(count), " ", noun, count == 1 ? "" : "s");
@@ -24,20 +25,6 @@ std::string RecordsText(const BenchOptions& options) {
     return absl::StrCat("lines of ", options.input == "-" ? "standard input" : options.input);
   }
   return absl::StrCat(options.lengths.text(), "-byte records");
-}
-
-std::string Title(const BenchResult& result, const BenchOptions& options) {
-  std::string title = absl::StrCat("corewal ", WorkloadName(result.workload), ": ");
-  if (result.workload != Workload::kRecover) {
-    absl::StrAppend(&title, Plural(options.clients, "client"),
-                    options.embedded ? " running the shard itself, " : ", ");
-    if (result.workload == Workload::kCommit) {
-      absl::StrAppend(&title, options.inflight, " in flight", options.clients > 1 ? " each" : "",
-                      ", ");
-    }
-  }
-  if (options.engine.shards > 1) absl::StrAppend(&title, options.engine.shards, " shards, ");
-  return absl::StrCat(title, RecordsText(options));
 }
 
 std::string FloorText(const BenchResult& result) {
@@ -70,6 +57,7 @@ std::string SettingsText(const BenchResult& result) {
     parts.push_back(result.registered_buffers ? "registered buffers" : "plain buffers");
     parts.push_back(result.registered_files ? "registered files" : "plain files");
   }
+  if (result.buffers == 0) return absl::StrJoin(parts, ", ");  // a probe makes none
   parts.push_back(absl::StrCat(result.buffers, " x ", HumanBytes(result.buffer_bytes)));
   parts.push_back(absl::StrCat(HumanBytes(result.segment_bytes), " segments"));
   return absl::StrJoin(parts, ", ");
@@ -116,6 +104,29 @@ std::string SegmentsText(const BenchResult& result) {
 
 }  // namespace
 
+std::string BenchResult::Title(const BenchOptions& options) const {
+  if (workload == Workload::kProbe) return absl::StrCat("corewal probe of ", options.directory);
+  std::string title = absl::StrCat("corewal ", WorkloadName(workload), ": ");
+  if (workload != Workload::kRecover) {
+    absl::StrAppend(&title, Plural(options.clients, "client"),
+                    options.embedded ? " running the shard itself, " : ", ");
+    if (workload == Workload::kCommit) {
+      absl::StrAppend(&title, options.inflight, " in flight", options.clients > 1 ? " each" : "",
+                      ", ");
+    }
+  }
+  if (options.engine.shards > 1) absl::StrAppend(&title, options.engine.shards, " shards, ");
+  return absl::StrCat(title, RecordsText(options));
+}
+
+void BenchResult::TakePercentiles() {
+  if (latency_ns.count() == 0) return;
+  p50_us = static_cast<double>(latency_ns.Percentile(0.5)) / 1e3;
+  p99_us = static_cast<double>(latency_ns.Percentile(0.99)) / 1e3;
+  p999_us = static_cast<double>(latency_ns.Percentile(0.999)) / 1e3;
+  max_us = static_cast<double>(latency_ns.max()) / 1e3;
+}
+
 std::optional<double> BenchResult::write_amplification() const {
   if (!bytes_written.has_value() || payload_bytes == 0) return std::nullopt;
   return static_cast<double>(*bytes_written) / static_cast<double>(payload_bytes);
@@ -126,7 +137,7 @@ std::optional<double> BenchResult::ratio_to_floor() const {
   return Median(floor_ratios);
 }
 
-std::string BenchResult::ToJson(const BenchOptions& options) const {
+JsonObject BenchResult::ToJson(const BenchOptions& options) const {
   JsonObject json;
   json.Put("workload", WorkloadName(workload)).Put("io", io);
   if (options.made()) {
@@ -179,15 +190,17 @@ std::string BenchResult::ToJson(const BenchOptions& options) const {
       .Put("making_us_per_record", making_us_per_record)
       .Put("open_ms", open_ms)
       .Put("other_cpus", other_cpus)
+      .Put("stolen_cpus", stolen_cpus)
+      .Put("latency_samples", latency_samples())
       .Put("segments_prepared_before", segments_before)
       .Put("segments_prepared_during", segments_during)
       .Put("prepared_bytes_during", prepared_bytes)
       .Put("interrupted", interrupted);
-  return json.ToString();
+  return json;
 }
 
 std::string BenchResult::ToTable(const BenchOptions& options) const {
-  std::string table = absl::StrCat(Title(*this, options), "\n\n");
+  std::string table = absl::StrCat(Title(options), "\n\n");
   AddReportLine(&table, "records",
                 absl::StrCat(HumanCount(records), " in ", HumanSeconds(seconds), ": ",
                              HumanRate(records_per_s()), " a second, ", HumanMbPerS(mb_per_s()),
@@ -202,25 +215,32 @@ std::string BenchResult::ToTable(const BenchOptions& options) const {
                      "   p99.9 ", HumanMicros(p999_us.value_or(0)), "   max ",
                      HumanMicros(max_us.value_or(0)), "   (append until durable)"));
   }
-  if (cpu_us_per_record) AddReportLine(&table, "CPU", CpuText(*this));
-  if (writes) AddReportLine(&table, "log", LogText(*this));
-  if (segments_before) AddReportLine(&table, "", SegmentsText(*this));
-  if (!floor_ratios.empty()) {
-    AddReportLine(&table, "device floor", FloorText(*this));
-    AddReportLine(&table, "ratio to floor", RatioText(*this));
-  }
-  AddReportLine(&table, "settings", SettingsText(*this));
-  if (!sync_probe.empty()) AddReportLine(&table, "sync chosen by", sync_probe);
-  if (!fallback_reason.empty()) AddReportLine(&table, "not granted", fallback_reason);
-  AddReportLine(&table, "directory", absl::StrCat(options.directory, " (", file_system, ")"));
-  if (verified_records) {
-    AddReportLine(&table, "verified",
-                  absl::StrCat(HumanCount(*verified_records), " records read back and compared, ",
-                               Plural(verify_errors.value_or(0), "error")));
-  }
+  for (const auto& [label, text] : Settings(options)) AddReportLine(&table, label, text);
   if (!first_verify_error.empty()) AddReportLine(&table, "first error", first_verify_error);
   if (interrupted) AddReportLine(&table, "interrupted", "these are the figures so far");
   return table;
+}
+
+std::vector<std::pair<std::string, std::string>> BenchResult::Settings(
+    const BenchOptions& options) const {
+  std::vector<std::pair<std::string, std::string>> lines;
+  if (cpu_us_per_record) lines.emplace_back("CPU", CpuText(*this));
+  if (writes) lines.emplace_back("log", LogText(*this));
+  if (segments_before) lines.emplace_back("segments", SegmentsText(*this));
+  if (!floor_ratios.empty()) {
+    lines.emplace_back("device floor", FloorText(*this));
+    lines.emplace_back("ratio to floor", RatioText(*this));
+  }
+  if (!io.empty()) lines.emplace_back("settings", SettingsText(*this));
+  if (!sync_probe.empty()) lines.emplace_back("sync chosen by", sync_probe);
+  if (!fallback_reason.empty()) lines.emplace_back("not granted", fallback_reason);
+  lines.emplace_back("directory", absl::StrCat(options.directory, " (", file_system, ")"));
+  if (verified_records) {
+    lines.emplace_back(
+        "verified", absl::StrCat(HumanCount(*verified_records), " records read back and compared, ",
+                                 Plural(verify_errors.value_or(0), "error")));
+  }
+  return lines;
 }
 
 std::vector<std::string> BenchResult::Warnings(const BenchOptions& options) const {
@@ -239,8 +259,14 @@ std::vector<std::string> BenchResult::Warnings(const BenchOptions& options) cons
         "other programs kept ", HumanRatio(*other_cpus),
         " CPUs busy meanwhile; expect better and steadier figures on a quiet machine"));
   }
-  if (p999_us && latency_samples < 10'000) {
-    warnings.push_back(absl::StrCat("only ", latency_samples,
+  if (stolen_cpus.value_or(0) > kStolenCpusMax) {
+    warnings.push_back(absl::StrCat(
+        "the host kept ", HumanRatio(*stolen_cpus),
+        " CPUs from this virtual machine meanwhile (steal): it is shared; measure again when it is "
+        "not, or on a machine of its own"));
+  }
+  if (p999_us && latency_samples() < 10'000) {
+    warnings.push_back(absl::StrCat("only ", latency_samples(),
                                     " latencies were taken: p99.9 rests on fewer than ten of them; "
                                     "use a longer --seconds"));
   }

@@ -5,9 +5,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "base/histogram.h"
 #include "tools/bench_options.h"
+#include "tools/json_object.h"
+#include "tools/run_series.h"
 
 namespace corewal {
 
@@ -35,10 +39,12 @@ struct BenchResult {
   uint64_t records = 0;
   uint64_t payload_bytes = 0;
   std::optional<double> p50_us, p99_us, p999_us, max_us;
-  uint64_t latency_samples = 0;
+  Histogram latency_ns;  // append until durable; what the percentiles come from
+  RunSeries series;      // commit, stream, mixed
   std::optional<double> cpu_us_per_record;
   std::optional<double> making_us_per_record;  // of it, for making the records up
   std::optional<double> other_cpus;            // CPUs busy with something else, on average
+  std::optional<double> stolen_cpus;           // CPUs that the host kept from this machine
 
   // What the log did in that time.
   std::optional<uint64_t> syncs, writes, bytes_written;
@@ -60,14 +66,26 @@ struct BenchResult {
   double mb_per_s() const {
     return seconds > 0 ? static_cast<double>(payload_bytes) / seconds / 1e6 : 0;
   }
+  // What the workload is judged by: records (commit), or payload in MB.
+  bool counts_records() const { return workload == Workload::kCommit; }
+  double rate() const { return counts_records() ? records_per_s() : mb_per_s(); }
   std::optional<double> write_amplification() const;
   std::optional<double> ratio_to_floor() const;  // median of the rounds
   bool verified() const { return verify_errors.value_or(0) == 0; }
 
-  // One line of JSON with every key of CLI.md, without a newline.
-  std::string ToJson(const BenchOptions& options) const;
+  uint64_t latency_samples() const { return latency_ns.count(); }
+
+  // Takes the percentiles from latency_ns.
+  void TakePercentiles();
+
+  // Every key of CLI.md, and more.
+  JsonObject ToJson(const BenchOptions& options) const;
+  // "corewal commit: 1 client, 1 in flight, 128-byte records"
+  std::string Title(const BenchOptions& options) const;
   // A table of at most 100 columns; each line ends in a newline.
   std::string ToTable(const BenchOptions& options) const;
+  // The settings and counts below the table's figures: label and text.
+  std::vector<std::pair<std::string, std::string>> Settings(const BenchOptions& options) const;
   // What makes the figures doubtful, one sentence each.
   std::vector<std::string> Warnings(const BenchOptions& options) const;
 };

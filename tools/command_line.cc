@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/status_macros.h"
 
 namespace corewal {
 namespace {
@@ -38,6 +39,17 @@ absl::Status Unknown(absl::string_view name) {
 }
 
 }  // namespace
+
+absl::Status SetFlag(absl::string_view name, absl::string_view value) {
+  absl::CommandLineFlag* const flag = absl::FindCommandLineFlag(name);
+  if (flag == nullptr) return Unknown(name);
+  if (flag->IsOfType<bool>() && value == "on") value = "true";
+  if (flag->IsOfType<bool>() && value == "off") value = "false";
+  std::string error;
+  if (flag->ParseFrom(value, &error)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--", name, "=\"", value, "\": expected ", flag->Help()));
+}
 
 absl::StatusOr<std::vector<std::string>> ParseCommandLine(
     absl::Span<char* const> arguments, absl::Span<const absl::string_view> known) {
@@ -72,12 +84,7 @@ absl::StatusOr<std::vector<std::string>> ParseCommandLine(
       }
       value = arguments[++i];
     }
-    if (is_bool && (value == "on" || value == "off")) value = value == "on" ? "true" : "false";
-    std::string error;
-    if (!flag->ParseFrom(value, &error)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--", name, "=\"", value, "\": expected ", flag->Help()));
-    }
+    RETURN_IF_ERROR(SetFlag(name, value));
   }
   return rest;
 }

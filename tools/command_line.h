@@ -21,6 +21,9 @@ namespace corewal {
 absl::StatusOr<std::vector<std::string>> ParseCommandLine(
     absl::Span<char* const> arguments, absl::Span<const absl::string_view> known);
 
+// Sets one flag as "--name=value" does.
+absl::Status SetFlag(absl::string_view name, absl::string_view value);
+
 // Whether `name` ("help") is among the arguments as a flag, before any "--".
 bool HasFlag(absl::Span<char* const> arguments, absl::string_view name);
 

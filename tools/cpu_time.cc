@@ -14,14 +14,24 @@ double Seconds(const timeval& t) {
 }
 
 // proc(5), /proc/stat: "cpu  user nice system idle iowait irq softirq steal ..."
-std::optional<double> MachineBusy() {
+void ReadMachine(CpuTime* time) {
   std::ifstream stat("/proc/stat");
   std::string name;
-  double user, nice, system, idle, iowait, irq, softirq;
-  if (!(stat >> name >> user >> nice >> system >> idle >> iowait >> irq >> softirq)) {
-    return std::nullopt;
+  double user, nice, system, idle, iowait, irq, softirq, steal;
+  if (!(stat >> name >> user >> nice >> system >> idle >> iowait >> irq >> softirq >> steal)) {
+    return;
   }
-  return (user + nice + system + irq + softirq) / static_cast<double>(sysconf(_SC_CLK_TCK));
+  const auto ticks = static_cast<double>(sysconf(_SC_CLK_TCK));
+  time->machine_s = (user + nice + system + irq + softirq) / ticks;
+  time->stolen_s = steal / ticks;
+}
+
+std::optional<double> Minus(const std::optional<double>& a, const std::optional<double>& b) {
+  return a && b ? std::optional<double>(*a - *b) : std::nullopt;
+}
+
+void Add(const std::optional<double>& more, std::optional<double>* sum) {
+  if (more) *sum = sum->value_or(0) + *more;
 }
 
 }  // namespace
@@ -29,18 +39,21 @@ std::optional<double> MachineBusy() {
 CpuTime CpuTime::Now() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  return {Seconds(usage.ru_utime) + Seconds(usage.ru_stime), MachineBusy()};
+  CpuTime now;
+  now.process_s = Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
+  ReadMachine(&now);
+  return now;
 }
 
 CpuTime CpuTime::operator-(const CpuTime& earlier) const {
-  CpuTime difference{process_s - earlier.process_s, std::nullopt};
-  if (machine_s && earlier.machine_s) difference.machine_s = *machine_s - *earlier.machine_s;
-  return difference;
+  return {process_s - earlier.process_s, Minus(machine_s, earlier.machine_s),
+          Minus(stolen_s, earlier.stolen_s)};
 }
 
 CpuTime& CpuTime::operator+=(const CpuTime& more) {
   process_s += more.process_s;
-  if (more.machine_s) machine_s = machine_s.value_or(0) + *more.machine_s;
+  Add(more.machine_s, &machine_s);
+  Add(more.stolen_s, &stolen_s);
   return *this;
 }
 

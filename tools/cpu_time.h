@@ -14,6 +14,7 @@ namespace corewal {
 struct CpuTime {
   double process_s = 0;             // user and system
   std::optional<double> machine_s;  // all CPUs, busy; none without /proc/stat
+  std::optional<double> stolen_s;   // wanted by this machine, given to others by its host
 
   static CpuTime Now();
   CpuTime operator-(const CpuTime& earlier) const;

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -34,15 +36,20 @@ class JsonObject {
     return value.has_value() ? Put(key, *value) : PutRaw(key, "null");
   }
 
+  // [1, 2.5]
+  JsonObject& Put(absl::string_view key, const std::vector<double>& values);
+
   // {"a": 1, "b": null}
-  std::string ToString() const { return absl::StrCat("{", members_, "}"); }
+  std::string ToString() const;
+  // Each key, and its value as JSON.
+  const std::vector<std::pair<std::string, std::string>>& members() const { return members_; }
 
  private:
   JsonObject& PutRaw(absl::string_view key, absl::string_view value);
   // Bytes that are not printable ASCII become \u00NN.
   static std::string Quote(absl::string_view text);
 
-  std::string members_;
+  std::vector<std::pair<std::string, std::string>> members_;
 };
 
 }  // namespace corewal

@@ -1,7 +1,5 @@
 #include "tools/probe_run.h"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -12,6 +10,7 @@
 #include "io_backend/storage_io_factory.h"
 #include "tools/device_floor.h"
 #include "tools/human_units.h"
+#include "tools/machine_facts.h"
 #include "tools/progress_line.h"
 #include "tools/report_lines.h"
 #include "wal/sync_method.h"
@@ -22,11 +21,6 @@ namespace {
 constexpr int kRounds = 3;
 constexpr double kSliceSeconds = 0.25;
 constexpr uint64_t kFloorFileBytes = 512ull << 20;
-
-int UsableCpus() {
-  cpu_set_t cpus;
-  return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus) : 1;
-}
 
 std::string NamesOf(const std::vector<MachineProbe::Item>& items, bool granted) {
   std::vector<std::string> names;
@@ -103,6 +97,18 @@ absl::StatusOr<ProbeFindings> RunProbe(const BenchOptions& options) {
   RETURN_IF_ERROR(ChooseAsAutoWould(options, &findings));
   findings.recommended = Recommend(findings);
   return findings;
+}
+
+std::vector<std::pair<std::string, std::string>> ProbeFindings::PageFacts() const {
+  return {{"io_uring", machine.io_uring_allowed
+                           ? absl::StrCat("granted; modes: ", NamesOf(machine.ring_modes, true))
+                           : absl::StrCat("not granted: ", machine.io_uring_denial)},
+          {"memory lock", machine.memlock_limit},
+          {"durable 4 KiB, raw",
+           absl::StrCat("pwritev2(RWF_DSYNC) ", HumanRate(dsync_per_s), "/s, pwrite + fdatasync ",
+                        HumanRate(datasync_per_s), "/s")},
+          {"durable stream, raw", HumanMbPerS(figures.floor_mb_per_s.value_or(0))},
+          {"recommended flags", recommended}};
 }
 
 std::string ProbeFindings::ToTable(const BenchOptions& options) const {

@@ -4,6 +4,7 @@
 #define COREWAL_TOOLS_PROBE_RUN_H_
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -24,6 +25,8 @@ struct ProbeFindings {
   std::string recommended;  // flags
 
   std::string ToTable(const BenchOptions& options) const;
+  // What a page says of the machine besides MachineFacts: label and text.
+  std::vector<std::pair<std::string, std::string>> PageFacts() const;
 };
 
 // `options.directory` exists.

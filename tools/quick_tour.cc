@@ -1,12 +1,14 @@
 #include "tools/quick_tour.h"
 
-#include <cmath>
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "io_backend/file_system.h"
 #include "tools/bench_result.h"
@@ -17,6 +19,8 @@
 
 namespace corewal {
 namespace {
+
+constexpr uint64_t kSamplesForP999 = 10'000;
 
 struct Part {
   absl::string_view name;  // of its directory too
@@ -60,34 +64,120 @@ BenchOptions OptionsOf(const BenchOptions& tour, const Part& part) {
   return options;
 }
 
-std::string Row(absl::string_view label, absl::string_view result, absl::string_view latency,
-                absl::string_view floor, absl::string_view ratio) {
-  return absl::StrFormat("  %-21s %17s   %-24s %17s %8s\n", label, result, latency, floor, ratio);
+// One line of the table: at most 100 columns.
+struct Row {
+  std::string label, amount, p50, p99, p999, max, floor, ratio;
+
+  std::string ToString() const {
+    return absl::StrFormat("  %-21s%13s %8s %8s %8s %8s %14s %8s\n", label, amount, p50, p99, p999,
+                           max, floor, ratio);
+  }
+};
+
+std::string OrDash(const std::optional<double>& us) {
+  return us ? HumanMicros(*us) : std::string("-");
 }
 
 std::string RowOf(const Part& part, const BenchResult& result) {
-  std::string amount, latency, floor;
-  if (part.workload == Workload::kCommit) {
-    amount = absl::StrCat(HumanRate(result.records_per_s()), " /s");
+  Row row;
+  row.label = std::string(part.label);
+  std::string meaning(part.meaning);
+  if (result.counts_records()) {
+    row.amount = absl::StrCat(HumanRate(result.records_per_s()), " /s");
     if (result.floor_commits_per_s) {
-      floor = absl::StrCat(HumanRate(*result.floor_commits_per_s), " /s");
+      row.floor = absl::StrCat(HumanRate(*result.floor_commits_per_s), " /s");
     }
   } else {
-    amount = HumanMbPerS(result.mb_per_s());
-    if (result.floor_mb_per_s) floor = HumanMbPerS(*result.floor_mb_per_s);
-    if (result.floor_read_mb_per_s) floor = HumanMbPerS(*result.floor_read_mb_per_s);
+    row.amount = HumanMbPerS(result.mb_per_s());
+    if (result.floor_mb_per_s) row.floor = HumanMbPerS(*result.floor_mb_per_s);
+    if (result.floor_read_mb_per_s) row.floor = HumanMbPerS(*result.floor_read_mb_per_s);
+    absl::StrAppend(&meaning, "; ", HumanRate(result.records_per_s()), " records/s");
   }
-  if (part.workload == Workload::kCommit && result.p50_us) {
-    latency = absl::StrCat("p50 ", HumanMicros(*result.p50_us), ", p99 ",
-                           HumanMicros(result.p99_us.value_or(0)));
-  } else if (result.open_ms) {
-    latency = absl::StrCat("open ", HumanMicros(*result.open_ms * 1e3));
-  } else {
-    latency = absl::StrCat(HumanRate(result.records_per_s()), " records/s");
+  if (result.open_ms)
+    absl::StrAppend(&meaning, "; open after ", HumanMicros(*result.open_ms * 1e3));
+  row.p50 = OrDash(result.p50_us);
+  row.p99 = OrDash(result.p99_us);
+  row.p999 = OrDash(result.p999_us);
+  row.max = OrDash(result.max_us);
+  if (row.floor.empty()) row.floor = OrDash(std::nullopt);
+  row.ratio = result.ratio_to_floor() ? HumanRatio(*result.ratio_to_floor()) : std::string("-");
+  return absl::StrCat(row.ToString(), "      ", meaning, "\n");
+}
+
+// One tour through all parts.
+class QuickTour {
+ public:
+  QuickTour(const BenchOptions& options, const ProbeFindings& findings, BenchOutput* output)
+      : options_(options), findings_(findings), output_(*output) {}
+
+  absl::StatusOr<bool> Run();
+
+ private:
+  absl::Status RunPart(const Part& part);
+  void Conclude();
+
+  const BenchOptions& options_;
+  const ProbeFindings& findings_;
+  BenchOutput& output_;
+  bool verified_ = true;
+  uint64_t records_ = 0;
+  double other_cpus_ = 0, stolen_cpus_ = 0;
+  std::vector<std::string> thin_;  // parts with too few latencies for a p99.9
+};
+
+absl::Status QuickTour::RunPart(const Part& part) {
+  BenchOptions inside = OptionsOf(options_, part);
+  // Probed once is enough for all of them.
+  if (inside.engine.shard.sync_method == SyncMethod::kAuto) {
+    const absl::string_view chosen = findings_.figures.sync_method;
+    inside.engine.shard.sync_method = ParseSyncMethod(chosen).value_or(SyncMethod::kAuto);
   }
-  const std::string ratio =
-      result.ratio_to_floor() ? HumanRatio(*result.ratio_to_floor()) : std::string("-");
-  return absl::StrCat(Row(part.label, amount, latency, floor, ratio), "      ", part.meaning, "\n");
+  ASSIGN_OR_RETURN(const BenchResult result, RunInDirectory(inside));
+  output_.Print(RowOf(part, result));
+  RETURN_IF_ERROR(output_.Add(inside, result, part.label, result.ToJson(inside)));
+  verified_ = verified_ && result.verified();
+  records_ += result.verified_records.value_or(0);
+  other_cpus_ = std::max(other_cpus_, result.other_cpus.value_or(0));
+  stolen_cpus_ = std::max(stolen_cpus_, result.stolen_cpus.value_or(0));
+  if (result.p999_us && result.latency_samples() < kSamplesForP999) {
+    thin_.push_back(
+        absl::StrCat(part.label, " (", HumanCount(result.latency_samples()), " latencies)"));
+  }
+  if (!result.verified()) {
+    output_.Print(absl::StrCat("  NOT VERIFIED: ", result.first_verify_error, "\n"));
+  }
+  return absl::OkStatus();
+}
+
+void QuickTour::Conclude() {
+  output_.Print(absl::StrCat("\n  ", HumanCount(records_), " records read back and compared, ",
+                             verified_ ? "no errors" : "with errors", "\n"));
+  BenchResult weather = findings_.figures;
+  weather.other_cpus = other_cpus_;
+  weather.stolen_cpus = stolen_cpus_;
+  for (const std::string& warning : weather.Warnings(options_)) output_.Note(warning);
+  if (!thin_.empty()) {
+    output_.Note(absl::StrCat("too short for a steady p99.9: ", absl::StrJoin(thin_, ", "),
+                              "; fewer than ten of them are slower"));
+  }
+  output_.Print(
+      absl::StrCat("\nNext: wal-bench --workload=commit ", findings_.recommended,
+                   "\n      measures one of these for longer, with the flags that this machine "
+                   "wants; --help has more\n"));
+}
+
+absl::StatusOr<bool> QuickTour::Run() {
+  output_.Print(absl::StrCat("\n", options_.lengths.text(), "-byte records\n\n"));
+  const bool floor = options_.floor;
+  output_.Print(Row{"", "corewal", "p50", "p99", "p99.9", "max", floor ? "device floor" : "",
+                    floor ? "ratio" : ""}
+                    .ToString());
+  for (const Part& part : kParts) {
+    if (Interrupted()) break;
+    RETURN_IF_ERROR(RunPart(part));
+  }
+  Conclude();
+  return verified_;
 }
 
 }  // namespace
@@ -95,42 +185,11 @@ std::string RowOf(const Part& part, const BenchResult& result) {
 absl::StatusOr<bool> RunQuickTour(const BenchOptions& options, BenchOutput* output) {
   ASSIGN_OR_RETURN(const ProbeFindings findings, RunProbe(options));
   output->Print(findings.ToTable(options));
-  RETURN_IF_ERROR(output->PutJson(findings.figures.ToJson(options)));
-  output->Print(absl::StrCat("\n", options.lengths.text(), "-byte records\n\n"));
-  output->Print(
-      Row("", "corewal", "", options.floor ? "device floor" : "", options.floor ? "ratio" : ""));
-  bool verified = true;
-  uint64_t records = 0;
-  double other_cpus = 0;
-  for (const Part& part : kParts) {
-    if (Interrupted()) break;
-    BenchOptions inside = OptionsOf(options, part);
-    // Probed once is enough for all of them.
-    if (inside.engine.shard.sync_method == SyncMethod::kAuto) {
-      const absl::string_view chosen = findings.figures.sync_method;
-      inside.engine.shard.sync_method = ParseSyncMethod(chosen).value_or(SyncMethod::kAuto);
-    }
-    ASSIGN_OR_RETURN(const BenchResult result, RunInDirectory(inside));
-    output->Print(RowOf(part, result));
-    RETURN_IF_ERROR(output->PutJson(result.ToJson(inside)));
-    verified = verified && result.verified();
-    records += result.verified_records.value_or(0);
-    other_cpus = std::max(other_cpus, result.other_cpus.value_or(0));
-    if (!result.verified()) {
-      output->Print(absl::StrCat("  NOT VERIFIED: ", result.first_verify_error, "\n"));
-    }
-  }
-  output->Print(absl::StrCat("\n  ", HumanCount(records), " records read back and compared, ",
-                             verified ? "no errors" : "with errors", "\n"));
-  BenchResult weather = findings.figures;
-  weather.other_cpus = other_cpus;
-  for (const std::string& warning : weather.Warnings(options)) {
-    output->Print(absl::StrCat("\nnote: ", warning, "\n"));
-  }
-  output->Print(
-      "\nNext: wal-bench --workload=commit|stream|recover measures one of these for "
-      "longer; --help\n");
-  return verified;
+  output->SetTitle("corewal: a quick tour of this disk");
+  for (const auto& [label, text] : findings.PageFacts()) output->AddMachineFact(label, text);
+  RETURN_IF_ERROR(
+      output->Add(options, findings.figures, "probe", findings.figures.ToJson(options)));
+  return QuickTour(options, findings, output).Run();
 }
 
 }  // namespace corewal

@@ -183,6 +183,7 @@ void RecoverRun::TakeFigures() {
   if (records_read > 0) result_.cpu_us_per_record = cpu_.process_s * 1e6 / records_read;
   if (cpu_.machine_s && wall_s_ > 0.2) {
     result_.other_cpus = std::max(0.0, (*cpu_.machine_s - cpu_.process_s) / wall_s_);
+    result_.stolen_cpus = cpu_.stolen_s.value_or(0) / wall_s_;
   }
   if (floor_ == nullptr) return;
   result_.floor_read_mb_per_s = floor_->read_mb_per_s();

@@ -22,10 +22,10 @@ int main(int argc, char** argv) {
   }
   std::signal(SIGPIPE, SIG_IGN);  // a closed pipe is an error of write(2)
   corewal::CatchInterrupts();
-  const auto options = corewal::ParseBenchOptions(arguments);
-  if (!options.ok()) {
-    std::fprintf(stderr, "wal-bench: %s\n", std::string(options.status().message()).c_str());
+  const auto command = corewal::ParseBenchCommand(arguments);
+  if (!command.ok()) {
+    std::fprintf(stderr, "wal-bench: %s\n", std::string(command.status().message()).c_str());
     return corewal::kBenchExitUsage;
   }
-  return corewal::RunBench(*options);
+  return corewal::RunBench(*command);
 }
