@@ -25,6 +25,7 @@
 #include "tools/run_plan.h"
 #include "tools/shard_setup.h"
 #include "tools/stream_client.h"
+#include "tools/tail_readers.h"
 #include "wal/format.h"
 
 namespace corewal {
@@ -69,7 +70,8 @@ class AppendRun {
   absl::StatusOr<BenchResult> Run();
 
  private:
-  bool stream() const { return options_.workload == Workload::kStream; }
+  bool stream() const { return options_.workload != Workload::kCommit; }
+  bool mixed() const { return options_.workload == Workload::kMixed; }
   absl::Status MakeFloor();
   absl::Status FloorSlice();
   absl::Status OpenLog();
@@ -77,6 +79,7 @@ class AppendRun {
   absl::Status WorkSlices();
   void Watch(ProgressLine* progress);
   void TakeSample(double at_s);
+  absl::Status FinishReaders();
   absl::Status FinishClients();
   void TakeSettings();
   void TakeFloor();
@@ -89,6 +92,7 @@ class AppendRun {
   std::unique_ptr<AckLog> acks_;
   std::unique_ptr<BenchLog> log_;
   std::unique_ptr<ClientTeam> team_;
+  std::unique_ptr<TailReaders> readers_;
   LogCounters before_;
   SliceResult total_;
   double seconds_ = 0;  // of the slices that have ended
@@ -109,11 +113,13 @@ absl::StatusOr<BenchResult> AppendRun::Run() {
   }
   RETURN_IF_ERROR(StartClients());
   RETURN_IF_ERROR(WorkSlices());
+  if (mixed()) RETURN_IF_ERROR(FinishReaders());
   RETURN_IF_ERROR(FinishClients());
   if (floor_ != nullptr) TakeFloor();
   floor_.reset();
   result_.interrupted = Interrupted();
-  if (options_.verify && !Interrupted()) RETURN_IF_ERROR(Verify());
+  // What the readers of a mixed run have read and checked is mostly gone from the log.
+  if (options_.verify && !Interrupted() && !mixed()) RETURN_IF_ERROR(Verify());
   return result_;
 }
 
@@ -187,6 +193,7 @@ absl::Status AppendRun::StartClients() {
     RETURN_IF_ERROR(PrepareEngineShard(log_->engine(), ShardId{i}, segments));
   }
   before_ = log_->SettledCounters(0);
+  if (mixed()) readers_ = std::make_unique<TailReaders>(&log_->engine(), options_);
   return absl::OkStatus();
 }
 
@@ -205,6 +212,8 @@ absl::Status AppendRun::WorkSlices() {
     if (slice.records > 0) {
       const auto amount = static_cast<double>(stream() ? slice.payload_bytes : slice.records);
       work_rates_.push_back(amount / (stream() ? 1e6 : 1) / slice.seconds());
+      if (readers_ != nullptr)
+        readers_->WaitFor(total_.records);  // the floor is the device's alone
       RETURN_IF_ERROR(FloorSlice());
     }
   }
@@ -237,6 +246,20 @@ void AppendRun::Watch(ProgressLine* progress) {
   }
   progress->Update(std::min(fraction, 1.0),
                    absl::StrCat(HumanRate(records / std::max(seconds, 1e-3)), " records/s"));
+}
+
+absl::Status AppendRun::FinishReaders() {
+  ProgressLine progress("the reader catches up");
+  progress.Update(-1, "");
+  const TailReaders::Result read = readers_->Finish(total_.records);
+  RETURN_IF_ERROR(read.status);
+  result_.reader_records = read.records;
+  result_.reader_lag_bytes_max = read.lag_bytes_max;
+  result_.truncations = read.truncations;
+  result_.verified_records = read.records - read.errors;
+  result_.verify_errors = read.errors;
+  result_.first_verify_error = read.first_error;
+  return absl::OkStatus();
 }
 
 absl::Status AppendRun::FinishClients() {

@@ -15,7 +15,7 @@
 #include "tools/command_line.h"
 
 // The help text of a flag completes the sentence "expected ..." in messages.
-ABSL_FLAG(std::string, workload, "", "commit, stream, recover or probe");
+ABSL_FLAG(std::string, workload, "", "commit, stream, mixed, recover or probe");
 ABSL_FLAG(std::string, dir, "./corewal-bench", "a directory");
 ABSL_FLAG(bool, keep, false, "on or off");
 ABSL_FLAG(std::string, io, "auto", "auto, uring or posix");
@@ -115,9 +115,10 @@ absl::Status ReadWorkload(BenchOptions* options) {
   ASSIGN_OR_RETURN(options->workload, OneOf<Workload>("workload", name,
                                                       {{"commit", Workload::kCommit},
                                                        {"stream", Workload::kStream},
+                                                       {"mixed", Workload::kMixed},
                                                        {"recover", Workload::kRecover},
                                                        {"probe", Workload::kProbe}},
-                                                      "commit, stream, recover or probe"));
+                                                      "commit, stream, mixed, recover or probe"));
   return absl::OkStatus();
 }
 
@@ -227,6 +228,11 @@ absl::Status CheckTogether(const BenchOptions& options) {
     return Clash("--acks goes with --workload=stream or commit");
   }
   if (options.resume && !writes) return Clash("--resume goes with --workload=stream or commit");
+  if (options.workload == Workload::kMixed && options.embedded) {
+    return Clash(
+        "--embedded --workload=mixed: its reader truncates from a thread of its own; "
+        "leave out --embedded");
+  }
   if (options.html == "-") return Clash("--html=-: name a file for the page");
   if (options.acks == "-" && options.json == "-") {
     return Clash("--acks=- and --json=-: only one of them can have the standard output");
@@ -305,6 +311,8 @@ absl::string_view WorkloadName(Workload workload) {
       return "commit";
     case Workload::kStream:
       return "stream";
+    case Workload::kMixed:
+      return "mixed";
     case Workload::kRecover:
       return "recover";
     case Workload::kProbe:
@@ -331,6 +339,7 @@ absl::string_view BenchHelp() {
   wal-bench                                 quick tour, about 10 s
   wal-bench --workload=commit --clients=16  each client appends, waits until durable, repeats
   wal-bench --workload=stream --embedded    append as fast as accepted, all durable at the end
+  wal-bench --workload=mixed                stream, a reader that follows, and truncation
   wal-bench --workload=recover --mb=1000    write, die, reopen, read everything back
   wal-bench --workload=probe                what kernel and disk grant; recommends flags
   wal-bench --workload=commit --compare=io=uring,posix --html=report.html

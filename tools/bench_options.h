@@ -18,7 +18,7 @@
 
 namespace corewal {
 
-enum class Workload : uint8_t { kTour, kCommit, kStream, kRecover, kProbe };
+enum class Workload : uint8_t { kTour, kCommit, kStream, kMixed, kRecover, kProbe };
 absl::string_view WorkloadName(Workload workload);
 
 struct BenchOptions {

@@ -195,6 +195,9 @@ JsonObject BenchResult::ToJson(const BenchOptions& options) const {
       .Put("segments_prepared_before", segments_before)
       .Put("segments_prepared_during", segments_during)
       .Put("prepared_bytes_during", prepared_bytes)
+      .Put("reader_records", reader_records)
+      .Put("reader_lag_bytes_max", reader_lag_bytes_max)
+      .Put("truncations", truncations)
       .Put("interrupted", interrupted);
   return json;
 }
@@ -227,6 +230,13 @@ std::vector<std::pair<std::string, std::string>> BenchResult::Settings(
   if (cpu_us_per_record) lines.emplace_back("CPU", CpuText(*this));
   if (writes) lines.emplace_back("log", LogText(*this));
   if (segments_before) lines.emplace_back("segments", SegmentsText(*this));
+  if (reader_records) {
+    lines.emplace_back(
+        "tailing reader",
+        absl::StrCat(HumanCount(*reader_records), " records, at most ",
+                     HumanBytes(reader_lag_bytes_max.value_or(0)), " of log behind; truncated ",
+                     truncations.value_or(0), truncations.value_or(0) == 1 ? " time" : " times"));
+  }
   if (!floor_ratios.empty()) {
     lines.emplace_back("device floor", FloorText(*this));
     lines.emplace_back("ratio to floor", RatioText(*this));

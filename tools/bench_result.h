@@ -53,6 +53,9 @@ struct BenchResult {
   std::optional<uint64_t> prepared_bytes;   // zeros written while it ran
   std::optional<double> open_ms;            // recover: until the log was open
 
+  // mixed: the tailing reader.
+  std::optional<uint64_t> reader_records, reader_lag_bytes_max, truncations;
+
   // The same disk by raw system calls, in the same run.
   std::optional<double> floor_commits_per_s, floor_p50_us, floor_mb_per_s, floor_read_mb_per_s;
   std::string floor_how;             // "pwritev2(RWF_DSYNC), 4 KiB, one at a time"

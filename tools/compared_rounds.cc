@@ -92,7 +92,8 @@ BenchResult ComparedRounds::Merged() const {
   all.records = all.payload_bytes = 0;
   all.seconds = 0;
   all.syncs = all.writes = all.bytes_written = all.verified_records = all.verify_errors =
-      all.segments_before = all.segments_during = all.prepared_bytes = std::nullopt;
+      all.segments_before = all.segments_during = all.prepared_bytes = all.reader_records =
+          all.truncations = std::nullopt;
   for (const BenchResult& round : rounds) {
     all.records += round.records;
     all.payload_bytes += round.payload_bytes;
@@ -110,6 +111,8 @@ BenchResult ComparedRounds::Merged() const {
     Add(round.segments_before, &all.segments_before);
     Add(round.segments_during, &all.segments_during);
     Add(round.prepared_bytes, &all.prepared_bytes);
+    Add(round.reader_records, &all.reader_records);
+    Add(round.truncations, &all.truncations);
     all.floor_ratios.insert(all.floor_ratios.end(), round.floor_ratios.begin(),
                             round.floor_ratios.end());
     all.interrupted = all.interrupted || round.interrupted;

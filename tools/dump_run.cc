@@ -10,14 +10,18 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/status_macros.h"
 #include "io_backend/file_system.h"
 #include "io_backend/storage_io_factory.h"
 #include "tools/ack_check.h"
 #include "tools/ack_table.h"
 #include "tools/dump_target.h"
+#include "tools/follow_run.h"
+#include "tools/human_units.h"
 #include "tools/log_summary.h"
 #include "tools/output.h"
+#include "tools/progress_line.h"
 #include "tools/repair_run.h"
 #include "wal/log_reader.h"
 
@@ -116,6 +120,9 @@ absl::Status DumpRun::RunAll() {
   ASSIGN_OR_RETURN(const DumpTargets targets,
                    ResolveTargets(FileSystem::Host(), *io_, options_.paths));
   for (const std::string& note : targets.notes) Say(absl::StrCat("wal-dump: ", note));
+  if (options_.follow) {
+    return FollowLogs(targets.targets, {options_.filter, options_.headers}, &printer_, &out_);
+  }
   bool any = false;
   for (const DumpTarget& target : targets.targets) {
     if (done()) break;
@@ -171,10 +178,24 @@ absl::Status DumpRun::Repair(const DumpTarget& target) {
   return absl::OkStatus();
 }
 
-absl::Status DumpRun::SumUp(const DumpTarget& target, LogReader* reader) {
+// Reads to the end; on a terminal says how far it is.
+void ReadAll(const DumpTarget& target, LogReader* reader) {
+  constexpr uint64_t kLookEvery = 1 << 16;
+  uint64_t bytes = 0;
+  for (const SegmentFile& segment : target.segments) bytes += segment.size_bytes;
+  ProgressLine progress(absl::StrCat("reading shard ", ToIndex(target.shard)));
+  const MonotonicNs begin = Clock::System().Now();
   RecordView record;
   while (reader->Next(&record)) {
+    if (reader->totals().records % kLookEvery != 0) continue;
+    const auto read = static_cast<double>(reader->totals().file_bytes);
+    const double seconds = static_cast<double>(Clock::System().Now() - begin) * 1e-9;
+    progress.Update(read / static_cast<double>(bytes), HumanMbPerS(read / 1e6 / seconds));
   }
+}
+
+absl::Status DumpRun::SumUp(const DumpTarget& target, LogReader* reader) {
+  ReadAll(target, reader);
   RETURN_IF_ERROR(ExplainIfEmpty(target, reader->end()));
   const LogSummary summary{target, reader->totals(), reader->end()};
   if (options_.what == What::kSummary) {
@@ -326,6 +347,11 @@ absl::Status DumpOptions::Validate() const {
   }
   if (what != What::kRecords && headers) {
     return absl::InvalidArgumentError("--headers goes with records; leave it out here");
+  }
+  if (follow && what != What::kRecords) {
+    return absl::InvalidArgumentError(
+        "--follow prints records: --summary, --verify, --check_acks and --repair do not go with "
+        "it");
   }
   if (filter.from >= filter.to) {
     return absl::InvalidArgumentError(

@@ -27,6 +27,7 @@ struct DumpOptions {
   DumpFilter filter;
   std::string acks_file;           // kCheckAcks; "-" is standard input
   bool yes = false;                // kRepair: do it
+  bool follow = false;             // kRecords: go on as the log grows, until interrupted
   std::vector<std::string> paths;  // at least one
 
   // InvalidArgument: a combination that means nothing; names both flags.

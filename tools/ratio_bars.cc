@@ -21,9 +21,7 @@ std::string Draw(const std::vector<ChartedRun>& runs, const char* size, double w
   const double left = name_width;
   const double right = width - kValueWidth;
   const double height = kTop + kRowHeight * static_cast<double>(runs.size()) + 6;
-  const auto x = [&](double ratio) {
-    return left + std::min(ratio, high) / high * (right - left);
-  };
+  const auto x = [&](double ratio) { return left + std::min(ratio, high) / high * (right - left); };
   std::string svg = absl::StrFormat(
       "<svg class=\"%s\" viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"Ratio to the device "
       "floor\">\n<text class=\"mid\" x=\"%.1f\" y=\"13\">device floor = 1</text>\n",

@@ -44,7 +44,7 @@ RunPlan RunPlan::For(const BenchOptions& options) {
   }
   if (options.seconds) plan.slice_s = *options.seconds / plan.rounds;
   // Each way to do it gets half.
-  const double most = options.workload == Workload::kStream ? 0.4 : 0.3;
+  const double most = options.workload == Workload::kCommit ? 0.3 : 0.4;
   plan.floor_slice_s = options.seconds ? std::min(most, std::max(0.1, plan.slice_s / 2)) : most;
   return plan;
 }

@@ -15,6 +15,7 @@
 #include "base/version.h"
 #include "tools/command_line.h"
 #include "tools/dump_run.h"
+#include "tools/interrupt.h"
 #include "wal/format.h"
 
 // The text of each says what its value must be.
@@ -24,6 +25,7 @@ ABSL_FLAG(std::string, check_acks, "", "a file of ACK lines, or -");
 ABSL_FLAG(bool, repair, false, "true or false");
 ABSL_FLAG(bool, yes, false, "true or false");
 ABSL_FLAG(std::string, format, "text", "text, json or raw");
+ABSL_FLAG(bool, follow, false, "true or false");
 ABSL_FLAG(bool, headers, false, "true or false");
 ABSL_FLAG(std::string, shard, "", "a number from 0 to 65535");
 ABSL_FLAG(uint64_t, from, 0, "an LSN");
@@ -37,7 +39,7 @@ namespace {
 
 constexpr absl::string_view kFlags[] = {"summary", "verify",  "check_acks", "repair", "yes",
                                         "format",  "headers", "shard",      "from",   "to",
-                                        "epoch",   "limit",   "grep"};
+                                        "epoch",   "limit",   "grep",       "follow"};
 
 constexpr char kHelp[] =
     R"(wal-dump DIR|SEGMENT...    shows what is in a corewal log; writes only to --repair it
@@ -60,6 +62,7 @@ What to print
                   with --yes does it; what is cut off is kept beside it as *.damaged
   --format=F      text (default), json (one object a line), raw (payload and newline)
   --headers       segment and batch headers too
+  --follow        goes on as the log grows; Ctrl-C ends it
 Which records
   --shard=N  --from=LSN  --to=LSN (not included)  --epoch=N  --limit=N (in all)
   --grep=TEXT     payload contains these bytes
@@ -105,6 +108,7 @@ absl::StatusOr<DumpOptions> OptionsFromArguments(absl::Span<char* const> argumen
   }
   options.format = *parsed;
   options.headers = absl::GetFlag(FLAGS_headers);
+  options.follow = absl::GetFlag(FLAGS_follow);
 
   DumpFilter& filter = options.filter;
   ASSIGN_OR_RETURN(const auto shard, OptionalNumber("shard", absl::GetFlag(FLAGS_shard), 65535));
@@ -137,6 +141,7 @@ int Main(absl::Span<char* const> arguments) {
     std::fprintf(stderr, "wal-dump: %s\n", std::string(options.status().message()).c_str());
     return static_cast<int>(DumpExit::kEnvironment);
   }
+  if (options->follow) CatchInterrupts();
   return static_cast<int>(RunDump(*options));
 }
 

@@ -95,8 +95,16 @@ TEST_F(WalBenchTest, HelpFitsAScreenAndStartsWithExamples) {
 TEST_F(WalBenchTest, ABadFlagIsOneLineThatNamesIt) {
   const std::pair<const char*, const char*> kBad[] = {
       {"--nope", "--nope"},
-      {"--compare=io=uring,posix", "--compare"},
-      {"--workload=mixed", "--workload=mixed"},
+      {"--compare=io=uring,posix", "--compare"},  // of which workload?
+      {"--workload=commit --compare=io=posix", "--compare"},
+      {"--workload=commit --compare=json=a,b", "--compare"},
+      {"--workload=commit --compare=io=posix,posix", "--compare"},
+      {"--workload=commit --compare=io=posix,nope", "--io=nope"},
+      {"--workload=commit --compare=io=posix,uring --keep", "--keep"},
+      {"--workload=mixed --embedded", "--embedded"},
+      {"--workload=mixd", "--workload=mixd"},
+      {"--html=/nonexistent/x", "/nonexistent/x"},
+      {"--html=-", "--html"},
       {"--io=foo", "--io=foo"},
       {"--sync=maybe", "--sync=maybe"},
       {"--direct=yes", "--direct=yes"},
@@ -336,13 +344,51 @@ TEST_F(WalBenchTest, OnlyWhatBelongsToTheLogIsRemoved) {
   EXPECT_TRUE(fs::is_empty(dir_));
 }
 
+TEST_F(WalBenchTest, AComparisonRunsEachValueAndSaysWhichIsWhich) {
+  const Ended ended = Bench("--dir=" + dir_ + " --floor=off --segment_mb=1 --workload=commit " +
+                            "--compare=sync=datasync,dsync --records=100 --json=json");
+  ASSERT_EQ(ended.exit_code, 0) << ended.err;
+  const std::vector<std::string> runs = Lines(ReadFile(root_ + "/json"));
+  ASSERT_EQ(runs.size(), 2u);
+  const char* const kMethods[] = {"datasync", "dsync"};
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(Value(runs[i], "compared"), "\"sync=" + std::string(kMethods[i]) + "\"");
+    EXPECT_EQ(Value(runs[i], "sync_method"), "\"" + std::string(kMethods[i]) + "\"");
+    EXPECT_EQ(Value(runs[i], "records"), "300") << "three rounds";
+    EXPECT_EQ(Value(runs[i], "verified_records"), "300");
+  }
+  EXPECT_THAT(ended.out, HasSubstr("sync=datasync        sync=dsync\n"));
+  EXPECT_THAT(ended.out, HasSubstr("spread of the rounds"));
+  EXPECT_FALSE(fs::exists(dir_));
+}
+
+// Far more than the segments that are kept: what the reader has read goes, and is used again.
+TEST_F(WalBenchTest, AMixedRunReadsAllAndTruncatesWhatItHasRead) {
+  const Ended ended =
+      Bench("--dir=" + dir_ + " --floor=off --segment_mb=1 --sync=datasync " +
+            "--workload=mixed --shards=2 --mb=40 --record_bytes=100-3000 " + "--json=json --keep");
+  ASSERT_EQ(ended.exit_code, 0) << ended.out << ended.err;
+  const std::string json = ReadFile(root_ + "/json");
+  EXPECT_EQ(Value(json, "reader_records"), Value(json, "records"));
+  EXPECT_EQ(Value(json, "verified_records"), Value(json, "records"));
+  EXPECT_EQ(Value(json, "verify_errors"), "0");
+  EXPECT_GE(std::stoul(Value(json, "truncations")), 2u);
+  uint64_t left = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(dir_)) {
+    if (entry.is_regular_file()) left += entry.file_size();
+  }
+  EXPECT_LT(left, 30'000'000u) << "of 40 MB appended";
+}
+
 TEST_F(WalBenchTest, TheTableFitsAHundredColumns) {
-  for (const std::string flags : {"--workload=commit --records=50", "--workload=stream --mb=1",
-                                  "--workload=recover --mb=1", "--workload=probe"}) {
+  for (const std::string flags :
+       {"--workload=commit --records=50", "--workload=stream --mb=1", "--workload=recover --mb=1",
+        "--workload=mixed --mb=1", "--workload=probe",
+        "--workload=commit --records=9 --compare=inflight=1,2,3,4 --floor=off"}) {
     const Ended ended = Bench("--dir=log --segment_mb=16 " + flags);
     ASSERT_EQ(ended.exit_code, 0) << ended.err;
     for (const std::string& line : Lines(ended.out)) {
-      if (line.rfind("note: ", 0) == 0) continue;
+      if (line.rfind("note: ", 0) == 0) continue;  // a sentence, for the terminal to break
       EXPECT_LE(line.size(), 100u) << line;
     }
   }

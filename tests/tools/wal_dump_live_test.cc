@@ -91,5 +91,52 @@ TEST_F(WalDumpLiveTest, ALogThatGrowsMeanwhileIsNeverCalledDamaged) {
   EXPECT_EQ(Run({"--check_acks=-", log()}, acks_).exit_code, 0);
 }
 
+// Each record shows up while the writer goes on, over several segments; the end is that of
+// --limit. What is compared is the whole output.
+TEST_F(WalDumpLiveTest, FollowPrintsWhatBecomesDurableUntilItsLimit) {
+  std::string expected;
+  std::string output;
+  std::thread follower([&] {
+    const ProgramResult result =
+        Run({"--follow", "--format=raw", "--shard=0", "--limit=120", log()});
+    EXPECT_EQ(result.exit_code, 0) << result.error;
+    output = result.output;
+  });
+  for (int i = 0; i < 120; ++i) AppendDurable(0, 20'000);
+  for (uint64_t seq = 1; seq <= 120; ++seq) expected += MadeRecord(0, seq, 20'000) + "\n";
+  // The seal of the idle, open log is the witness for the last of them.
+  follower.join();
+  EXPECT_TRUE(output == expected) << output.size() << " of " << expected.size() << " bytes";
+  EXPECT_TRUE(engine_->Close().ok());
+}
+
+// The reader of the pipe goes while the log is idle: there is no write to fail.
+TEST_F(WalDumpLiveTest, FollowEndsQuietlyWhenItsReaderHasGone) {
+  AppendDurable(0, 100);
+  const std::string command = ProgramPath(kDump) + " --follow " + log() + " | head -n 1";
+  const ProgramResult result =
+      RunProgram({.program = "/bin/bash", .arguments = {"-c", "set -o pipefail; " + command}});
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_EQ(result.error, "");
+  EXPECT_THAT(result.output, StartsWith("shard=0 lsn="));
+}
+
+TEST_F(WalDumpLiveTest, FollowIsEndedByAnInterrupt) {
+  AppendDurable(0, 100);
+  const ProgramResult result = RunProgram(
+      {.program = "/bin/bash",
+       .arguments = {"-c",
+                     ProgramPath(kDump) + " --follow " + log() + " > " + log() +
+                         ".out & pid=$!; until [ -s " + log() +
+                         ".out ]; do kill -0 $pid || exit 9; done; kill -INT $pid; wait $pid"}});
+  EXPECT_EQ(result.exit_code, 0) << result.error;
+}
+
+TEST_F(WalDumpLiveTest, FollowWantsADirectoryAndRecords) {
+  AppendDurable(0, 100);
+  EXPECT_THAT(Run({"--follow", "--verify", log()}).error, HasSubstr("--follow"));
+  EXPECT_THAT(Run({"--follow", segment(1)}).error, HasSubstr("name a directory"));
+}
+
 }  // namespace
 }  // namespace corewal
