@@ -12,6 +12,10 @@ readonly BUILD_PACKAGES=(
 readonly TEST_PACKAGES=(libbenchmark-dev libgmock-dev libgtest-dev python3 strace)
 # shellcheck disable=SC2034  # what projects of others build with, each way that one could
 readonly PACKAGE_TEST_PACKAGES=("${TEST_PACKAGES[@]}" clang cmake make pkg-config)
+# What looks at the page of wal-bench --html and at the man pages. Not for the sanitizers: nothing
+# of that is ours in C++.
+# shellcheck disable=SC2034
+readonly PAGE_TEST_PACKAGES=(chromium mandoc)
 readonly FORMAT_PACKAGES=(clang-format)
 # shellcheck disable=SC2034
 readonly LINT_PACKAGES=("${FORMAT_PACKAGES[@]}" clang-tidy python3 shellcheck)
