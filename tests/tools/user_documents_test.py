@@ -70,8 +70,9 @@ class CompletionTest(unittest.TestCase):
     def complete(self, *words):
         """The answers for the last of the words, which bash has split at "=" already."""
         script = (
-            "source tools/completion/corewal.bash; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); "
-            "_corewal \"$1\"; printf '%s\\n' \"${COMPREPLY[@]}\""
+            f"source docs/completion/{os.path.basename(words[0])}.bash; "
+            'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _corewal "$1"; '
+            "printf '%s\\n' \"${COMPREPLY[@]}\""
         )
         result = run("bash", "-c", script, "bash", *words)
         self.assertEqual(result.stderr, "")

@@ -1,4 +1,4 @@
-# bash completion for wal-bench and wal-dump. Source it, or install it under both names in
+# bash completion for wal-bench and wal-dump: one file under both names, as bash looks for it in
 # share/bash-completion/completions/. The flags are those that the program's own --help lists.
 
 _corewal_flags() { # PROGRAM
@@ -23,7 +23,7 @@ _corewal() {
   # "=" breaks words, so --io=po arrives as "--io", "=", "po".
   if [[ $word == "=" && $before == --* ]]; then
     flag=$before word=
-  elif [[ $before == "=" && COMP_CWORD -ge 2 ]]; then
+  elif [[ $before == "=" ]] && ((COMP_CWORD >= 2)); then
     flag=${COMP_WORDS[COMP_CWORD - 2]}
   elif [[ $before == --* && -n $(_corewal_values "$program" "$before") ]]; then
     flag=$before
