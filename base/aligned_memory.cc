@@ -17,8 +17,10 @@ namespace {
 constexpr int MADV_POPULATE_WRITE = 23;  // Linux 5.14
 #endif
 
+}  // namespace
+
 // Touching a page that cannot be had would kill the process; the kernel's own populate says ENOMEM.
-int Prefault(std::byte* data, size_t bytes) {
+int PrefaultMemory(std::byte* data, size_t bytes) {
   if (madvise(data, bytes, MADV_POPULATE_WRITE) == 0) return 0;
   if (errno != EINVAL) return errno;
   for (size_t i = 0; i < bytes; i += 4096) {
@@ -26,8 +28,6 @@ int Prefault(std::byte* data, size_t bytes) {
   }
   return 0;
 }
-
-}  // namespace
 
 absl::StatusOr<AlignedMemory> AlignedMemory::Allocate(size_t bytes) {
   CHECK_GT(bytes, 0u);
@@ -37,7 +37,7 @@ absl::StatusOr<AlignedMemory> AlignedMemory::Allocate(size_t bytes) {
   if (madvise(mapped, bytes, MADV_DONTFORK) != 0) {
     return ErrnoStatus(errno, "madvise(MADV_DONTFORK)", "of buffers", {.length = bytes});
   }
-  if (const int error = Prefault(memory.data(), bytes); error != 0) {
+  if (const int error = PrefaultMemory(memory.data(), bytes); error != 0) {
     return absl::ResourceExhaustedError(
         absl::StrCat("prefaulting ", bytes, " bytes of buffers: ", ErrnoName(error)));
   }

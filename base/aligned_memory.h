@@ -14,6 +14,10 @@
 
 namespace corewal {
 
+// Faults in writable pages: 0, or an errno value where they are not to be had. `data` is aligned to
+// a page. Any thread.
+int PrefaultMemory(std::byte* data, size_t bytes);
+
 class AlignedMemory {
  public:
   // Zeroed memory of `bytes` (at least 1), aligned to a page. ResourceExhausted: not enough memory.
