@@ -16,8 +16,12 @@ absl::StatusOr<std::unique_ptr<BufferRing>> BufferRing::Create(Ring* ring, Buffe
   CHECK(options.buffer_bytes > 0 && options.buffer_bytes % 4096 == 0) << options.buffer_bytes;
   auto entries = AlignedMemory::Allocate(options.buffers * sizeof(io_uring_buf));
   if (!entries.ok()) return entries.status();
-  auto memory = AlignedMemory::Allocate(size_t{options.buffers} * options.buffer_bytes);
-  if (!memory.ok()) return memory.status();
+  AlignedMemory memory;
+  if (options.memory == nullptr) {
+    auto allocated = AlignedMemory::Allocate(size_t{options.buffers} * options.buffer_bytes);
+    if (!allocated.ok()) return allocated.status();
+    memory = *std::move(allocated);
+  }
   auto lease = ids->Lease();
   if (!lease.ok()) return lease.status();
   io_uring_buf_reg registration = {};
@@ -31,7 +35,7 @@ absl::StatusOr<std::unique_ptr<BufferRing>> BufferRing::Create(Ring* ring, Buffe
                      ": ", ErrnoName(-result), result == -EINVAL ? "; needs Linux 5.19" : ""));
   }
   return std::unique_ptr<BufferRing>(
-      new BufferRing(ring, *std::move(lease), options, *std::move(entries), *std::move(memory)));
+      new BufferRing(ring, *std::move(lease), options, *std::move(entries), std::move(memory)));
 }
 
 BufferRing::BufferRing(Ring* ring, BufferGroupLease lease, const Options& options,
@@ -40,9 +44,12 @@ BufferRing::BufferRing(Ring* ring, BufferGroupLease lease, const Options& option
       lease_(std::move(lease)),
       options_(options),
       entries_(std::move(entries)),
-      memory_(std::move(memory)),
-      taken_(options.buffers) {
+      own_memory_(std::move(memory)),
+      memory_(options.memory == nullptr ? own_memory_.data() : options.memory),
+      taken_(options.buffers, !options.provided),
+      taken_count_(options.provided ? 0 : options.buffers) {
   io_uring_buf_ring_init(raw());
+  if (!options.provided) return;
   for (uint32_t i = 0; i < options.buffers; ++i) Provide(static_cast<uint16_t>(i));
 }
 
@@ -54,7 +61,7 @@ BufferRing::~BufferRing() {
   if (io_uring_unregister_buf_ring(ring_->raw(), group()) == 0) return;
   lease_.Retire();
   entries_.Leak();  // the kernel may still look there
-  memory_.Leak();
+  own_memory_.Leak();
 }
 
 void BufferRing::PickFor(io_uring_sqe* sqe) const {

@@ -68,6 +68,51 @@ FixedBuffersThatFit RegisterFixedBuffersThatFit(Ring& ring, absl::Span<const iov
   return {.count = count, .reason = absl::StrCat(refused, "; ", Remedy(limit))};
 }
 
+absl::Status RegisterBufferTable(Ring& ring, uint32_t slots) {
+  const int result = io_uring_register_buffers_sparse(ring.raw(), slots);
+  if (result == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat("registering a table of ", slots,
+                                                    " buffers: ", ErrnoName(-result),
+                                                    result == -EINVAL ? "; needs Linux 5.19" : ""));
+}
+
+FixedBuffersThatFit FillBufferSlots(Ring& ring, uint32_t first, absl::Span<const iovec> buffers) {
+  if (buffers.empty()) return {};
+  const MemlockLimit limit = ReadMemlockLimit();
+  const uint64_t fitting = limit.budget_bytes() / buffers[0].iov_len;
+  const uint64_t free_slots = fitting - std::min<uint64_t>(fitting, first);
+  const auto trying = static_cast<uint32_t>(std::min<uint64_t>(free_slots, buffers.size()));
+  uint32_t count = 0;
+  int error = ENOMEM;
+  while (count < trying) {
+    // What fits of the range is filled, and its number returned.
+    const int result = io_uring_register_buffers_update_tag(
+        ring.raw(), first + count, buffers.data() + count, nullptr, trying - count);
+    if (result <= 0) {
+      error = -result;
+      break;
+    }
+    count += static_cast<uint32_t>(result);
+  }
+  if (count == buffers.size()) return {.count = count};
+  const std::string refused =
+      absl::StrCat(count, " of ", buffers.size(), " buffers of ", buffers[0].iov_len,
+                   " bytes are registered, besides ", first, " before: ", ErrnoName(error));
+  if (!ForWantOfMemlock(error)) return {.count = count, .reason = refused};
+  return {.count = count, .reason = absl::StrCat(refused, "; ", Remedy(limit))};
+}
+
+absl::Status ClearBufferSlots(Ring& ring, uint32_t first, uint32_t count) {
+  const iovec nothing = {nullptr, 0};
+  for (uint32_t slot = first; slot < first + count; ++slot) {
+    const int result = io_uring_register_buffers_update_tag(ring.raw(), slot, &nothing, nullptr, 1);
+    if (result == 1) continue;
+    return ErrnoStatus(result < 0 ? -result : EIO, "io_uring_register(BUFFERS_UPDATE)",
+                       absl::StrCat("slot ", slot));
+  }
+  return absl::OkStatus();
+}
+
 void UnregisterFixedBuffers(Ring& ring) { (void)io_uring_unregister_buffers(ring.raw()); }
 
 }  // namespace corewal
