@@ -56,7 +56,20 @@ Operation::Verdict Operation::TakeTransfer(uint64_t bytes) {
   if (short_transfers >= kAttemptsMax) return Finish(EIO);
   if (cancel_asked) return Finish(ECANCELED);
   done = aligned;  // a ragged tail is written again, with the same bytes
+  DropFromPieces(done - before);
   return Verdict::kTryRest;
+}
+
+void Operation::DropFromPieces(uint64_t bytes) {
+  while (gathers() && bytes >= pieces->iov_len) {
+    bytes -= pieces->iov_len;
+    ++pieces;
+    --piece_count;
+    CHECK_GT(piece_count, 0u) << "nothing is left to write";
+  }
+  if (!gathers()) return;
+  pieces->iov_base = static_cast<std::byte*>(pieces->iov_base) + bytes;
+  pieces->iov_len -= bytes;
 }
 
 Operation::Verdict Operation::Finish(int errno_value) {

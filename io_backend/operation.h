@@ -10,6 +10,8 @@
 #ifndef COREWAL_IO_BACKEND_OPERATION_H_
 #define COREWAL_IO_BACKEND_OPERATION_H_
 
+#include <sys/uio.h>
+
 #include <cstdint>
 
 #include "io_backend/buffer_lease.h"
@@ -34,7 +36,13 @@ struct Operation {
   uint64_t offset = 0;     // bytes
   uint64_t length = 0;     // bytes
   uint64_t tag = 0;
+  // Empty: none; or, of a read, the kernel is to pick one.
   BufferLease buffer;
+  uint32_t buffer_offset = 0;  // bytes; where in the buffer
+  // Of a write of several buffers, which hang on `buffer`: what is left to do of each. Owned by the
+  // backend, one array for each slot.
+  iovec* pieces = nullptr;
+  uint32_t piece_count = 0;
   uint64_t polled_before = 0;  // completions that had been polled when it was staged (DESIGN R1)
   MonotonicNs submitted_ns = 0;
   bool cancel_asked = false;  // EINTR and EAGAIN are the cancellation's then
@@ -52,7 +60,8 @@ struct Operation {
   // kTryRest: attempt what is left; kReady: `done` and `error` are final.
   Verdict TakeAnswer(int64_t answer);
 
-  std::byte* rest_data() const { return buffer.data() + done; }
+  bool gathers() const { return piece_count > 0; }
+  std::byte* rest_data() const { return buffer.data() + buffer_offset + done; }
   uint64_t rest_length() const { return length - done; }
   uint64_t rest_offset() const { return offset + done; }
 
@@ -60,6 +69,7 @@ struct Operation {
   Verdict TakeFailure(int errno_value);
   Verdict TakeTransfer(uint64_t bytes);
   Verdict Finish(int errno_value);
+  void DropFromPieces(uint64_t bytes);
 
   State state_ = State::kStaged;
 };

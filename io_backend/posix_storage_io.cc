@@ -11,21 +11,20 @@ namespace corewal {
 
 absl::StatusOr<std::unique_ptr<PosixStorageIo>> PosixStorageIo::Create(
     const StorageIoOptions& options, std::vector<std::string> reasons) {
+  if (options.read_buffers == ReadBuffers::kRing) {
+    reasons.emplace_back("ReadAny takes buffers of the pool: there is no ring to pick from");
+  }
   ASSIGN_OR_RETURN(std::unique_ptr<BufferPool> pool,
-                   BufferPool::Create(options.buffers, options.buffer_bytes));
+                   BufferPool::Create(options, /*ring_buffers=*/0, &reasons));
   return std::unique_ptr<PosixStorageIo>(
       new PosixStorageIo(options, std::move(pool), std::move(reasons)));
 }
 
 PosixStorageIo::PosixStorageIo(const StorageIoOptions& options, std::unique_ptr<BufferPool> pool,
                                std::vector<std::string> reasons)
-    : StorageIoBase(options.queue_depth, options.file_slots, std::move(pool),
-                    options.file_in_flight_max),
-      submitted_(options.queue_depth) {
+    : StorageIoBase(options, std::move(pool)), submitted_(options.queue_depth) {
   IoCapabilities& caps = mutable_capabilities();
   caps.backend = "posix";
-  caps.buffers = options.buffers;
-  caps.buffer_bytes = options.buffer_bytes;
   caps.fallback_reasons = std::move(reasons);
 }
 

@@ -13,7 +13,7 @@ namespace corewal {
 namespace {
 
 absl::Status OnlyStuckLeft(uint32_t in_kernel) {
-  return absl::UnavailableError(
+  return absl::DeadlineExceededError(
       absl::StrCat("nothing will ever complete: ", in_kernel, " operations are stuck"));
 }
 
@@ -21,15 +21,20 @@ absl::Status OnlyStuckLeft(uint32_t in_kernel) {
 
 absl::StatusOr<std::unique_ptr<SimStorageIo>> SimStorageIo::Create(
     SimFileSystem& files, const StorageIoOptions& options) {
+  std::vector<std::string> reasons;
+  if (options.read_buffers == ReadBuffers::kRing) {
+    reasons.emplace_back("ReadAny takes buffers of the pool: there is no ring to pick from");
+  }
   ASSIGN_OR_RETURN(std::unique_ptr<BufferPool> pool,
-                   BufferPool::Create(options.buffers, options.buffer_bytes));
-  return std::unique_ptr<SimStorageIo>(new SimStorageIo(files, options, std::move(pool)));
+                   BufferPool::Create(options, /*ring_buffers=*/0, &reasons));
+  std::unique_ptr<SimStorageIo> io(new SimStorageIo(files, options, std::move(pool)));
+  io->mutable_capabilities().fallback_reasons = std::move(reasons);
+  return io;
 }
 
 SimStorageIo::SimStorageIo(SimFileSystem& files, const StorageIoOptions& options,
                            std::unique_ptr<BufferPool> pool)
-    : StorageIoBase(options.queue_depth, options.file_slots, std::move(pool),
-                    options.file_in_flight_max),
+    : StorageIoBase(options, std::move(pool)),
       files_(files),
       disk_(files.disk()),
       storage_(disk_.NewStorage()),
@@ -37,8 +42,6 @@ SimStorageIo::SimStorageIo(SimFileSystem& files, const StorageIoOptions& options
       crashed_(files.crashed()) {
   IoCapabilities& caps = mutable_capabilities();
   caps.backend = "sim";
-  caps.buffers = options.buffers;
-  caps.buffer_bytes = options.buffer_bytes;
   if (!crashed_) disk_.Attach(this);
 }
 
@@ -170,7 +173,15 @@ uint64_t SimStorageIo::TakenOf(const Operation& op, Request& request) {
 // The pool guards buffers in flight; the device may touch them.
 std::string SimStorageIo::RestOf(const Operation& op, uint64_t bytes) {
   pool().Land(op.buffer);
-  std::string rest(reinterpret_cast<const char*>(op.rest_data()), bytes);
+  std::string rest;
+  if (op.gathers()) {
+    for (const iovec* piece = op.pieces; rest.size() < bytes; ++piece) {
+      rest.append(static_cast<const char*>(piece->iov_base),
+                  std::min<uint64_t>(piece->iov_len, bytes - rest.size()));
+    }
+  } else {
+    rest.assign(reinterpret_cast<const char*>(op.rest_data()), bytes);
+  }
   pool().Launch(op.buffer);
   return rest;
 }

@@ -7,7 +7,7 @@
 //
 // After a crash of the disk everything in flight has completed with EIO, and so does whatever is
 // staged then. If only stuck operations are left, Wait and UnregisterFile without a deadline
-// return Unavailable instead of hanging.
+// return DeadlineExceeded instead of hanging: unlike Unavailable, trying again is no use.
 // Unlike the other backends it allocates memory for an operation.
 // Thread: that of the SimDisk. Failure: as StorageIo.
 #ifndef COREWAL_IO_BACKEND_SIM_STORAGE_IO_H_
@@ -58,6 +58,8 @@ class SimStorageIo final : public StorageIoBase,
   bool Pollable() const override {
     return operations().ready() > 0 || operations().in_kernel() > 0;
   }
+
+  MonotonicNs Now() const override { return disk_.timeline().Now(); }
 
   void OnCrash(SimCrash mode) override;
   void OnDue(uint32_t slot) override;

@@ -8,7 +8,8 @@
 //   Poll                                                  collects completions, buffers come home
 //
 // Three backends (posix, uring, sim) pass one contract suite; they differ in speed only. The full
-// contract, method by method, is io_backend/CONTRACT.md.
+// contract, method by method, is io_backend/CONTRACT.md. What is more convenient stands on top of
+// it: write_copy.h, file_appender.h, file_read.h, shared_bytes.h.
 //
 // Promises:
 //   P1  Nothing orders two operations except the caller, who waits for a completion before staging
@@ -61,15 +62,30 @@ enum class SyncMode : uint8_t { kDatasync, kFull };
 // `tag` below is the caller's: it comes back in the completion, untouched.
 struct WriteOp {
   FileHandle file = {};
-  FileOffset offset = {};  // for O_DIRECT files: a multiple of the file's alignment
-  uint32_t length = 0;     // bytes, from the start of the buffer; 1 .. buffer size
+  FileOffset offset = {};      // for O_DIRECT files: a multiple of the file's alignment
+  uint32_t length = 0;         // bytes; 1 .. buffer size - buffer_offset
+  uint32_t buffer_offset = 0;  // bytes; where in the buffer; for O_DIRECT files as `offset`
   WriteMode mode = WriteMode::kPlain;
   uint64_t tag = 0;
 };
 struct ReadOp {
   FileHandle file = {};
   FileOffset offset = {};
-  uint32_t length = 0;  // bytes, to the start of the buffer; 1 .. buffer size
+  uint32_t length = 0;         // bytes; 1 .. buffer size - buffer_offset
+  uint32_t buffer_offset = 0;  // bytes; where in the buffer
+  uint64_t tag = 0;
+};
+// A part of a write of several buffers.
+struct WritePiece {
+  BufferLease buffer = {};
+  uint32_t offset = 0;  // bytes; where in the buffer
+  uint32_t length = 0;  // bytes; 1 .. buffer size - offset
+};
+constexpr size_t kWritePiecesMax = 16;
+struct GatherOp {
+  FileHandle file = {};
+  FileOffset offset = {};
+  WriteMode mode = WriteMode::kPlain;
   uint64_t tag = 0;
 };
 struct SyncOp {
@@ -97,7 +113,7 @@ struct Completion {
   OpKind kind = OpKind::kWrite;
   int error = 0;            // 0, or a positive errno value; EIO for a write that stayed short
   uint32_t bytes = 0;       // transferred; for a write without error its full length
-  BufferLease buffer = {};  // of a write or read, handed back here
+  BufferLease buffer = {};  // of a write or read, handed back here; see BufferLease::TakeNext
 
   bool ok() const { return error == 0; }
 };
@@ -110,9 +126,13 @@ struct IoCapabilities {
   bool shared_poller = false;       // with sqpoll: other storages use the same poller
   bool registered_buffers = false;  // some are: buffers_registered
   bool registered_files = false;
-  uint32_t buffers = 0;
+  uint32_t buffers = 0;      // now; more or fewer later if buffers_max is more
+  uint32_t buffers_max = 0;  // as many as the pool may grow to
   uint32_t buffer_bytes = 0;
-  uint32_t buffers_registered = 0;            // of `buffers`; lent before the others
+  uint32_t buffers_registered = 0;  // of `buffers`; lent before the others
+  std::string buffer_pages;         // "ordinary pages", "transparent huge pages", ...
+  bool buffers_locked = false;      // mlock(2)
+  uint32_t ring_buffers = 0;        // that ReadAny picks from; 0: it takes one of `buffers`
   std::vector<std::string> fallback_reasons;  // empty: nothing was wanted and refused
 };
 
@@ -129,10 +149,22 @@ struct IoStats {
   uint64_t enters = 0;             // system calls made to submit, wait or, in posix, to do the I/O
   uint64_t short_transfers = 0;    // resolved inside (P3)
   uint64_t stale_completions = 0;  // CQEs that matched no operation in flight; always a bug
-  uint64_t buffer_misses = 0;      // AcquireBuffer that found none free
-  uint64_t queue_full = 0;         // refused: queue_depth operations in flight
-  uint64_t cq_overflows = 0;       // times that the kernel held back CQEs for want of room
-  uint64_t file_full = 0;          // refused: file_in_flight_max operations of the file unfinished
+  uint64_t buffers_acquired = 0;   // lent by AcquireBuffer and ReadAny
+  uint64_t buffers_returned = 0;   // of these, come home to the pool
+  uint64_t buffer_misses = 0;      // AcquireBuffer or ReadAny that found none free
+  uint64_t pool_growths = 0;       // times that misses made the pool larger
+  uint64_t pool_growths_refused = 0;  // times that it could not be: see fallback_reasons
+  uint64_t pool_shrinks = 0;          // times that it gave idle buffers back
+  uint64_t ring_misses = 0;           // ReadAny that found no ring buffer and took one of the pool
+  uint64_t queue_full = 0;            // refused: queue_depth operations in flight
+  uint64_t cq_overflows = 0;          // times that the kernel held back CQEs for want of room
+  uint64_t file_full = 0;  // refused: file_in_flight_max operations of the file unfinished
+
+  // Of the requests for a buffer, those that found none: 0 .. 1.
+  double buffer_miss_rate() const {
+    const double requests = static_cast<double>(buffers_acquired + buffer_misses);
+    return requests == 0 ? 0 : static_cast<double>(buffer_misses) / requests;
+  }
 };
 
 class StorageIo {
@@ -148,7 +180,8 @@ class StorageIo {
   // then closes the file. InvalidArgument: stale handle.
   virtual absl::Status UnregisterFile(FileHandle file) = 0;
 
-  // A block-aligned buffer of buffer_bytes(), its content unspecified.
+  // A block-aligned buffer of buffer_bytes(), its content unspecified. If none is free and the pool
+  // may grow (buffers_max), it grows first.
   // ResourceExhausted: all are lent; Poll and retry.
   virtual absl::StatusOr<BufferLease> AcquireBuffer() = 0;
 
@@ -158,6 +191,13 @@ class StorageIo {
   // this file; Poll and retry.
   virtual absl::StatusOr<OpToken> Write(const WriteOp& op, BufferLease&& buffer) = 0;
   virtual absl::StatusOr<OpToken> Read(const ReadOp& op, BufferLease&& buffer) = 0;
+  // Writes up to kWritePiecesMax buffers as one operation: one completion, which brings all of them
+  // back. The leases are moved from on success only. Unimplemented: this storage does not.
+  virtual absl::StatusOr<OpToken> WriteGather(const GatherOp& op, absl::Span<WritePiece> pieces);
+  // Reads into a buffer of the storage's choosing, which comes with the completion; buffer_offset
+  // is 0. Where the kernel picks it (StorageIoOptions::read_buffers), it does so only when there is
+  // something to put there. ResourceExhausted: no buffer is free, besides what Read says.
+  virtual absl::StatusOr<OpToken> ReadAny(const ReadOp& op);
   virtual absl::StatusOr<OpToken> Sync(const SyncOp& op) = 0;
   virtual absl::StatusOr<OpToken> Preallocate(const PreallocateOp& op) = 0;
 

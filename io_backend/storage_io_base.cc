@@ -13,22 +13,39 @@
 #include "base/status_macros.h"
 
 namespace corewal {
+namespace {
 
-StorageIoBase::StorageIoBase(uint32_t queue_depth, uint32_t file_slots,
-                             std::unique_ptr<BufferPool> pool, uint32_t file_in_flight_max)
+// What one write of the kernel transfers at most (MAX_RW_COUNT).
+constexpr uint64_t kTransferBytesMax = 0x7ffff000;
+
+}  // namespace
+
+StorageIoBase::StorageIoBase(const StorageIoOptions& options, std::unique_ptr<BufferPool> pool)
     : pool_(std::move(pool)),
-      files_(file_slots),
-      operations_(queue_depth),
+      files_(options.file_slots),
+      operations_(options.queue_depth),
+      pieces_(new iovec[options.queue_depth * kWritePiecesMax]),
+      pool_sizer_({.buffers_min = options.buffers,
+                   .buffers_max = pool_->buffers_max(),
+                   .buffer_bytes = options.buffer_bytes,
+                   .idle_ns = MonotonicNs{options.buffers_idle_ms} * 1'000'000}),
       latencies_(std::make_unique<IoLatencies>()),
-      file_in_flight_max_(file_in_flight_max == 0 ? queue_depth : file_in_flight_max),
+      file_in_flight_max_(options.file_in_flight_max == 0 ? options.queue_depth
+                                                          : options.file_in_flight_max),
       queue_full_(absl::ResourceExhaustedError(absl::StrCat(
-          "all ", queue_depth, " operations of the queue are in flight; Poll and retry"))),
+          "all ", options.queue_depth, " operations of the queue are in flight; Poll and retry"))),
       file_full_(absl::ResourceExhaustedError(
           absl::StrCat("all ", file_in_flight_max_,
                        " operations of the file are unfinished (file_in_flight_max); Wait or Poll, "
                        "and retry"))),
-      no_buffer_(absl::ResourceExhaustedError(
-          absl::StrCat("all ", pool_->buffers(), " buffers are lent; Poll and retry"))) {}
+      no_buffer_(absl::ResourceExhaustedError(absl::StrCat(
+          "all buffers are lent, of at most ", pool_->buffers_max(), "; Poll and retry"))) {
+  capabilities_.buffers = pool_->buffers();
+  capabilities_.buffers_max = pool_->buffers_max();
+  capabilities_.buffer_bytes = pool_->buffer_bytes();
+  capabilities_.buffer_pages = pool_->memory().PagesName();
+  capabilities_.buffers_locked = pool_->memory().locked();
+}
 
 StorageIoBase::~StorageIoBase() {
   if (notify_fd_ >= 0) close(notify_fd_);
@@ -67,7 +84,8 @@ absl::StatusOr<BufferLease> StorageIoBase::AcquireBuffer() {
   std::optional<BufferLease> lease = pool_->Acquire();
   if (!lease.has_value()) {
     ++stats_.buffer_misses;
-    return no_buffer_;
+    if (GrowPool()) lease = pool_->Acquire();
+    if (!lease.has_value()) return no_buffer_;
   }
   return *std::move(lease);
 }
@@ -75,14 +93,42 @@ absl::StatusOr<BufferLease> StorageIoBase::AcquireBuffer() {
 absl::StatusOr<OpToken> StorageIoBase::Write(const WriteOp& op, BufferLease&& buffer) {
   RETURN_IF_ERROR(owner_.Check());
   ASSIGN_OR_RETURN(RegisteredFile* const file, FindFile(op.file));
-  RETURN_IF_ERROR(CheckTransfer(file->file, {op.offset.value(), op.length}, buffer));
+  RETURN_IF_ERROR(
+      CheckTransfer(file->file, {op.offset.value(), op.length, op.buffer_offset}, &buffer));
   OpToken token;
   ASSIGN_OR_RETURN(Operation* const staged, Stage(OpKind::kWrite, op.file, *file, &token));
   staged->write_mode = op.mode;
   staged->offset = op.offset.value();
   staged->length = op.length;
+  staged->buffer_offset = op.buffer_offset;
   staged->tag = op.tag;
   staged->buffer = std::move(buffer);
+  pool_->Launch(staged->buffer);
+  return token;
+}
+
+absl::StatusOr<OpToken> StorageIoBase::WriteGather(const GatherOp& op,
+                                                   absl::Span<WritePiece> pieces) {
+  RETURN_IF_ERROR(owner_.Check());
+  ASSIGN_OR_RETURN(RegisteredFile* const file, FindFile(op.file));
+  RETURN_IF_ERROR(CheckPieces(file->file, op, pieces));
+  OpToken token;
+  ASSIGN_OR_RETURN(Operation* const staged, Stage(OpKind::kWrite, op.file, *file, &token));
+  staged->write_mode = op.mode;
+  staged->offset = op.offset.value();
+  staged->tag = op.tag;
+  staged->pieces = &pieces_[*operations_.Find(token) * kWritePiecesMax];
+  staged->piece_count = static_cast<uint32_t>(pieces.size());
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    WritePiece& piece = pieces[i];
+    staged->pieces[i] = {piece.buffer.data() + piece.offset, piece.length};
+    staged->length += piece.length;
+    if (i == 0) {
+      staged->buffer = std::move(piece.buffer);
+    } else {
+      pool_->Chain(staged->buffer, std::move(piece.buffer));
+    }
+  }
   pool_->Launch(staged->buffer);
   return token;
 }
@@ -90,14 +136,34 @@ absl::StatusOr<OpToken> StorageIoBase::Write(const WriteOp& op, BufferLease&& bu
 absl::StatusOr<OpToken> StorageIoBase::Read(const ReadOp& op, BufferLease&& buffer) {
   RETURN_IF_ERROR(owner_.Check());
   ASSIGN_OR_RETURN(RegisteredFile* const file, FindFile(op.file));
-  RETURN_IF_ERROR(CheckTransfer(file->file, {op.offset.value(), op.length}, buffer));
+  RETURN_IF_ERROR(
+      CheckTransfer(file->file, {op.offset.value(), op.length, op.buffer_offset}, &buffer));
+  OpToken token;
+  ASSIGN_OR_RETURN(Operation* const staged, Stage(OpKind::kRead, op.file, *file, &token));
+  staged->offset = op.offset.value();
+  staged->length = op.length;
+  staged->buffer_offset = op.buffer_offset;
+  staged->tag = op.tag;
+  staged->buffer = std::move(buffer);
+  pool_->Launch(staged->buffer);
+  return token;
+}
+
+absl::StatusOr<OpToken> StorageIoBase::ReadAny(const ReadOp& op) {
+  RETURN_IF_ERROR(owner_.Check());
+  ASSIGN_OR_RETURN(RegisteredFile* const file, FindFile(op.file));
+  // Before a buffer is taken for it, so that a mistake is told although none is free.
+  RETURN_IF_ERROR(CheckTransfer(file->file, {op.offset.value(), op.length, op.buffer_offset},
+                                /*buffer=*/nullptr));
+  if (!PicksBuffers()) {
+    ASSIGN_OR_RETURN(BufferLease buffer, AcquireBuffer());
+    return Read(op, std::move(buffer));
+  }
   OpToken token;
   ASSIGN_OR_RETURN(Operation* const staged, Stage(OpKind::kRead, op.file, *file, &token));
   staged->offset = op.offset.value();
   staged->length = op.length;
   staged->tag = op.tag;
-  staged->buffer = std::move(buffer);
-  pool_->Launch(staged->buffer);
   return token;
 }
 
@@ -160,6 +226,7 @@ absl::Status StorageIoBase::Wait(uint32_t min_completions, MonotonicNs deadline)
   RETURN_IF_ERROR(owner_.Check());
   if (min_completions == 0) return absl::InvalidArgumentError("Wait: min_completions is 0");
   absl::Status waited = WaitReady(min_completions, deadline);
+  ShrinkPoolIfIdle();
   if (Pollable()) SignalNotifyFd();
   return waited;
 }
@@ -182,6 +249,7 @@ size_t StorageIoBase::Poll(absl::Span<Completion> out) {
                         .buffer = std::move(op.buffer)};
     operations_.Free(slot);
   }
+  ShrinkPoolIfIdle();
   if (Pollable()) SignalNotifyFd();
   return count;
 }
@@ -245,22 +313,100 @@ absl::StatusOr<StorageIoBase::RegisteredFile*> StorageIoBase::FindFile(FileHandl
                                                  handle.generation, " is not registered (stale?)"));
 }
 
-absl::Status StorageIoBase::CheckTransfer(const OpenFile& file, Range range,
-                                          const BufferLease& buffer) const {
+absl::Status StorageIoBase::CheckTransfer(const OpenFile& file, const Transfer& transfer,
+                                          const BufferLease* buffer) const {
+  const uint32_t alignment = file.facts().alignment;
+  const uint64_t buffer_bytes = pool_->buffer_bytes();
   const char* problem = nullptr;
-  if (!pool_->Owns(buffer)) {
+  if (buffer != nullptr && !pool_->Owns(*buffer)) {
     problem = "the lease is empty or of another storage";
-  } else if (range.length == 0 || range.length > buffer.size()) {
+  } else if (buffer == nullptr && transfer.buffer_offset != 0) {
+    problem = "the buffer is not known yet, so that buffer_offset must be 0";
+  } else if (transfer.length == 0 || transfer.length > buffer_bytes ||
+             transfer.buffer_offset > buffer_bytes - transfer.length) {
     problem = "the length is 0 or more than the buffer holds";
-  } else if (range.offset > INT64_MAX - range.length) {
+  } else if (transfer.offset > INT64_MAX - transfer.length) {
     problem = "the offset is out of range";
-  } else if (range.offset % file.facts().alignment != 0 ||
-             range.length % file.facts().alignment != 0) {
+  } else if (transfer.offset % alignment != 0 || transfer.length % alignment != 0 ||
+             transfer.buffer_offset % alignment != 0) {
     problem = "not aligned as O_DIRECT wants it";
   }
   if (problem == nullptr) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(file.path(), ", ", range.length,
-                                                 " bytes at offset ", range.offset, ": ", problem));
+  return absl::InvalidArgumentError(absl::StrCat(
+      file.path(), ", ", transfer.length, " bytes at offset ", transfer.offset, ": ", problem));
+}
+
+absl::Status StorageIoBase::CheckPieces(const OpenFile& file, const GatherOp& op,
+                                        absl::Span<const WritePiece> pieces) const {
+  if (pieces.empty() || pieces.size() > kWritePiecesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(file.path(), ": a write of ", pieces.size(),
+                                                   " buffers, must be 1 to ", kWritePiecesMax));
+  }
+  uint64_t length = 0;
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    const WritePiece& piece = pieces[i];
+    if (op.offset.value() > static_cast<uint64_t>(INT64_MAX) - length) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(file.path(), ": the offset ", op.offset.value(), " is out of range"));
+    }
+    RETURN_IF_ERROR(CheckTransfer(file, {op.offset.value() + length, piece.length, piece.offset},
+                                  &piece.buffer));
+    length += piece.length;
+  }
+  if (length > kTransferBytesMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file.path(), ": a write of ", length, " bytes, at most ", kTransferBytesMax));
+  }
+  return absl::OkStatus();
+}
+
+const IoStats& StorageIoBase::stats() const {
+  stats_.buffers_acquired = pool_->counts().acquired;
+  stats_.buffers_returned = pool_->counts().returned;
+  return stats_;
+}
+
+absl::Status StorageIoBase::AddBuffers(uint32_t, uint32_t) { return absl::OkStatus(); }
+absl::Status StorageIoBase::DropBuffers(uint32_t, uint32_t) { return absl::OkStatus(); }
+
+// Whether there are more buffers now. Two or three system calls, which are rare: each growth is by
+// half, and after a refusal there is none.
+bool StorageIoBase::GrowPool() {
+  const uint32_t from = pool_->buffers();
+  const uint32_t to = pool_sizer_.GrowTo(from);
+  if (to == from) return false;
+  absl::Status grown = pool_->Grow(to);
+  if (grown.ok()) {
+    grown = AddBuffers(from, to);
+    if (!grown.ok()) pool_->Shrink(from);
+  }
+  if (!grown.ok()) {
+    pool_sizer_.Refused();
+    ++stats_.pool_growths_refused;
+    if (stats_.pool_growths_refused == 1) {
+      capabilities_.fallback_reasons.push_back(absl::StrCat("the pool stays at ", from,
+                                                            " of up to ", pool_->buffers_max(),
+                                                            " buffers: ", grown.message()));
+    }
+    return false;
+  }
+  pool_->FreeNew();
+  pool_sizer_.Grown(Now());
+  ++stats_.pool_growths;
+  capabilities_.buffers = to;
+  capabilities_.buffers_locked = pool_->memory().locked();
+  return true;
+}
+
+void StorageIoBase::ShrinkPoolIfIdle() {
+  const uint32_t from = pool_->buffers();
+  if (!pool_sizer_.MayShrink(from) || !pool_sizer_.TimeToShrink(Now())) return;
+  const uint32_t to = pool_->CanShrinkTo(pool_sizer_.ShrinkTo(pool_->TakeInUseMax()));
+  if (to == from || !DropBuffers(to, from).ok()) return;
+  pool_->Shrink(to);
+  pool_sizer_.Shrunk();
+  ++stats_.pool_shrinks;
+  capabilities_.buffers = to;
 }
 
 absl::StatusOr<Operation*> StorageIoBase::Stage(OpKind kind, FileHandle handle,

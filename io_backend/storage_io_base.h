@@ -11,6 +11,8 @@
 #ifndef COREWAL_IO_BACKEND_STORAGE_IO_BASE_H_
 #define COREWAL_IO_BACKEND_STORAGE_IO_BASE_H_
 
+#include <sys/uio.h>
+
 #include <cstdint>
 #include <memory>
 
@@ -19,6 +21,7 @@
 #include "io_backend/buffer_pool.h"
 #include "io_backend/file_size_signal.h"
 #include "io_backend/operation_table.h"
+#include "io_backend/pool_sizer.h"
 #include "io_backend/storage_io.h"
 
 namespace corewal {
@@ -32,6 +35,8 @@ class StorageIoBase : public StorageIo {
   absl::StatusOr<BufferLease> AcquireBuffer() final;
   absl::StatusOr<OpToken> Write(const WriteOp& op, BufferLease&& buffer) final;
   absl::StatusOr<OpToken> Read(const ReadOp& op, BufferLease&& buffer) final;
+  absl::StatusOr<OpToken> WriteGather(const GatherOp& op, absl::Span<WritePiece> pieces) final;
+  absl::StatusOr<OpToken> ReadAny(const ReadOp& op) final;
   absl::StatusOr<OpToken> Sync(const SyncOp& op) final;
   absl::StatusOr<OpToken> Preallocate(const PreallocateOp& op) final;
   absl::Status Cancel(OpToken token) final;
@@ -44,7 +49,7 @@ class StorageIoBase : public StorageIo {
   uint32_t queue_depth() const final { return operations_.capacity(); }
   uint32_t buffer_bytes() const final { return pool_->buffer_bytes(); }
   const IoCapabilities& capabilities() const final { return capabilities_; }
-  const IoStats& stats() const final { return stats_; }
+  const IoStats& stats() const final;
   const IoLatencies* latencies() const final { return latencies_.get(); }
 
  protected:
@@ -53,9 +58,7 @@ class StorageIoBase : public StorageIo {
     uint32_t unfinished = 0;  // operations staged or in the kernel
   };
 
-  // `file_in_flight_max`: as in StorageIoOptions.
-  StorageIoBase(uint32_t queue_depth, uint32_t file_slots, std::unique_ptr<BufferPool> pool,
-                uint32_t file_in_flight_max = 0);
+  StorageIoBase(const StorageIoOptions& options, std::unique_ptr<BufferPool> pool);
 
   // Hands all staged operations to the kernel.
   virtual absl::Status SubmitStaged() = 0;
@@ -73,6 +76,13 @@ class StorageIoBase : public StorageIo {
   virtual absl::Status CancelInKernel(uint32_t slot) = 0;
   // Called with the notify fd once it exists.
   virtual absl::Status AttachNotifyFd(int fd) = 0;
+  // The pool has buffers [from, to) more, which nobody has yet. On error they are taken away again.
+  virtual absl::Status AddBuffers(uint32_t from, uint32_t to);
+  // Buffers [from, to) of the pool are free and will be taken away. On error they stay.
+  virtual absl::Status DropBuffers(uint32_t from, uint32_t to);
+  // Whether the kernel picks the buffers of ReadAny.
+  virtual bool PicksBuffers() const { return false; }
+  virtual MonotonicNs Now() const { return Clock::System().Now(); }
   // Whether Poll would find something.
   virtual bool Pollable() const { return operations_.ready() > 0; }
 
@@ -97,25 +107,34 @@ class StorageIoBase : public StorageIo {
   const RegisteredFile& file_at(uint32_t index) { return files_.at(index); }
 
  private:
-  struct Range {
-    uint64_t offset;
+  struct Transfer {
+    uint64_t offset;  // in the file
     uint64_t length;
+    uint64_t buffer_offset;
   };
   static SlotId IdOf(FileHandle handle) { return SlotId{handle.index, handle.generation}; }
   absl::StatusOr<RegisteredFile*> FindFile(FileHandle handle);
-  absl::Status CheckTransfer(const OpenFile& file, Range range, const BufferLease& buffer) const;
+  // `buffer` null: one that the kernel will pick.
+  absl::Status CheckTransfer(const OpenFile& file, const Transfer& transfer,
+                             const BufferLease* buffer) const;
+  absl::Status CheckPieces(const OpenFile& file, const GatherOp& op,
+                           absl::Span<const WritePiece> pieces) const;
   // Stages an operation on a file found before; the caller fills in the rest.
   absl::StatusOr<Operation*> Stage(OpKind kind, FileHandle handle, RegisteredFile& file,
                                    OpToken* token);
   void ResetNotifyFd();
+  bool GrowPool();
+  void ShrinkPoolIfIdle();
 
   const ThreadOwner owner_;
   const FileSizeSignalBlock file_size_signal_;  // RLIMIT_FSIZE: an error, not a death
   std::unique_ptr<BufferPool> pool_;            // outlives the operations, which hold leases
   SlotTable<RegisteredFile> files_;
   OperationTable operations_;
+  const std::unique_ptr<iovec[]> pieces_;  // kWritePiecesMax for each operation
+  PoolSizer pool_sizer_;
   IoCapabilities capabilities_;
-  IoStats stats_;
+  mutable IoStats stats_;  // what the pool counts is fetched when asked for
   const std::unique_ptr<IoLatencies> latencies_;
   MonotonicNs now_ns_ = 0;
   int notify_fd_ = -1;

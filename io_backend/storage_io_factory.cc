@@ -1,5 +1,6 @@
 #include "io_backend/storage_io_factory.h"
 
+#include <bit>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,14 @@ absl::Status CheckOptions(const StorageIoOptions& options) {
   RETURN_IF_ERROR(CheckRange("file_slots", options.file_slots, 1, 32768));
   RETURN_IF_ERROR(CheckRange("buffers", options.buffers, 1, 16384));
   RETURN_IF_ERROR(CheckRange("buffer_bytes", options.buffer_bytes, 4096, 64u << 20));
+  if (options.buffers_max != 0) {
+    RETURN_IF_ERROR(CheckRange("buffers_max", options.buffers_max, options.buffers, 16384));
+  }
+  RETURN_IF_ERROR(CheckRange("ring_buffers", options.ring_buffers, 1, 4096));
+  if (!std::has_single_bit(options.ring_buffers)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("ring_buffers is ", options.ring_buffers, ", must be a power of two"));
+  }
   RETURN_IF_ERROR(
       CheckRange("file_in_flight_max", options.file_in_flight_max, 0, options.queue_depth));
   if (options.buffer_bytes % 4096 != 0) {

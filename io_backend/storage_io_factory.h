@@ -22,6 +22,10 @@ class SharedPoller;  // opaque
 enum class IoBackend : uint8_t { kAuto, kUring, kPosix };
 // kAuto: if it helps and is allowed. kOn: required; creating fails with the reason. kOff: never.
 enum class Want : uint8_t { kAuto, kOn, kOff };
+// Where ReadAny reads to. kFixed: a buffer of the pool, taken when the read is staged (READ_FIXED
+// if it is registered). kRing: a buffer that the kernel picks when it has data, from a ring of its
+// own (IORING_REGISTER_PBUF_RING); where that is not to be had, or all of it is taken, as kFixed.
+enum class ReadBuffers : uint8_t { kFixed, kRing };
 
 struct StorageIoOptions {
   IoBackend backend = IoBackend::kAuto;
@@ -29,6 +33,18 @@ struct StorageIoOptions {
   uint32_t file_slots = 32;          // registered files; 1 .. 32768
   uint32_t buffers = 8;              // 1 .. 16384 (FACTS: limit of a ring)
   uint32_t buffer_bytes = 1u << 20;  // a multiple of 4096, at most 64 MiB
+  // The pool grows up to so many when none is free, and shrinks to `buffers` again; `buffers` ..
+  // 16384; 0: it stays as it is. What was not in use at once for buffers_idle_ms is given back by
+  // the next Poll or Wait.
+  uint32_t buffers_max = 0;
+  uint32_t buffers_idle_ms = 1000;
+  // kAuto: reserved huge pages (vm.nr_hugepages), else transparent ones, else ordinary ones, and
+  // capabilities() says why. kOn: reserved ones are required.
+  Want huge_pages = Want::kOff;
+  // mlock(2), for buffers that no ring has registered. kAuto: if RLIMIT_MEMLOCK allows.
+  Want lock_buffers = Want::kOff;
+  ReadBuffers read_buffers = ReadBuffers::kFixed;
+  uint32_t ring_buffers = 8;  // for kRing, besides `buffers`: a power of two, 1 .. 4096
   Want registered_buffers = Want::kAuto;
   Want registered_files = Want::kAuto;
   // A lone write or sync that the caller is about to wait for goes by a blocking system call rather

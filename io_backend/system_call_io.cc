@@ -14,9 +14,11 @@ int64_t AttemptBySystemCall(const Operation& op) {
   int64_t answer = -1;
   switch (op.kind) {
     case OpKind::kWrite: {
-      const iovec rest = {op.rest_data(), op.rest_length()};
+      const iovec one = {op.gathers() ? nullptr : op.rest_data(), op.rest_length()};
+      const iovec* const rest = op.gathers() ? op.pieces : &one;
+      const int count = op.gathers() ? static_cast<int>(op.piece_count) : 1;
       const int flags = op.write_mode == WriteMode::kDsync ? RWF_DSYNC : 0;
-      answer = pwritev2(op.fd, &rest, 1, static_cast<off_t>(op.rest_offset()), flags);
+      answer = pwritev2(op.fd, rest, count, static_cast<off_t>(op.rest_offset()), flags);
       break;
     }
     case OpKind::kRead: {

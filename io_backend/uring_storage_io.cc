@@ -12,7 +12,6 @@
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "io_backend/system_call_io.h"
-#include "uring/fixed_buffers.h"
 #include "uring/probe.h"
 #include "uring/shared_poller.h"
 
@@ -44,48 +43,40 @@ absl::StatusOr<std::unique_ptr<UringStorageIo>> UringStorageIo::Create(
   if (options.sqpoll == Want::kOn) wanted.best = wanted.worst = RingMode::kSqpoll;
   std::vector<std::string> reasons;
   ASSIGN_OR_RETURN(std::unique_ptr<Ring> ring, Ring::Create(wanted, &reasons));
+  const uint32_t ring_buffers =
+      options.read_buffers == ReadBuffers::kRing ? options.ring_buffers : 0;
   ASSIGN_OR_RETURN(std::unique_ptr<BufferPool> pool,
-                   BufferPool::Create(options.buffers, options.buffer_bytes));
+                   BufferPool::Create(options, ring_buffers, &reasons));
   std::unique_ptr<UringStorageIo> io(
       new UringStorageIo(options, tuning, std::move(pool), std::move(ring), std::move(reasons)));
-  RETURN_IF_ERROR(io->RegisterWithRing(options));
+  RETURN_IF_ERROR(io->RegisterWithRing(options, tuning.group_ids));
   return io;
 }
 
 UringStorageIo::UringStorageIo(const StorageIoOptions& options, const UringTuning& tuning,
                                std::unique_ptr<BufferPool> pool, std::unique_ptr<Ring> ring,
                                std::vector<std::string> reasons)
-    : StorageIoBase(options.queue_depth, options.file_slots, std::move(pool),
-                    options.file_in_flight_max),
+    : StorageIoBase(options, std::move(pool)),
       drain_max_(tuning.drain_max),
       lone_by_syscall_(options.lone_operation_by_syscall && ring->mode() != RingMode::kSqpoll),
-      ring_(std::move(ring)) {
+      ring_(std::move(ring)),
+      buffers_(ring_.get(), &this->pool()) {
   IoCapabilities& caps = mutable_capabilities();
   caps.backend = "uring";
   caps.ring_mode = std::string(RingModeName(ring_->mode()));
   caps.sqpoll = ring_->mode() == RingMode::kSqpoll;
   caps.shared_poller = caps.sqpoll && options.shared_poller != nullptr;
-  caps.buffers = options.buffers;
-  caps.buffer_bytes = options.buffer_bytes;
   caps.fallback_reasons = std::move(reasons);
 }
 
-absl::Status UringStorageIo::RegisterWithRing(const StorageIoOptions& options) {
+absl::Status UringStorageIo::RegisterWithRing(const StorageIoOptions& options,
+                                              BufferGroupIds* group_ids) {
   IoCapabilities& caps = mutable_capabilities();
-  if (options.registered_buffers != Want::kOff) {
-    std::vector<iovec> buffers(options.buffers);
-    for (uint32_t i = 0; i < options.buffers; ++i) {
-      buffers[i] = {pool().address(i), options.buffer_bytes};
-    }
-    if (options.registered_buffers == Want::kOn) {
-      RETURN_IF_ERROR(RegisterFixedBuffers(*ring_, buffers));
-      fixed_buffers_ = options.buffers;
-    } else {
-      FixedBuffersThatFit fitting = RegisterFixedBuffersThatFit(*ring_, buffers);
-      fixed_buffers_ = fitting.count;
-      if (!fitting.reason.empty()) caps.fallback_reasons.push_back(std::move(fitting.reason));
-    }
-    pool().PreferBelow(fixed_buffers_);
+  RETURN_IF_ERROR(buffers_.Register(options.registered_buffers, &caps.fallback_reasons));
+  ShowRegistered();
+  if (options.read_buffers == ReadBuffers::kRing) {
+    buffers_.CreateRing(group_ids != nullptr ? group_ids : &own_group_ids_, &caps.fallback_reasons);
+    caps.ring_buffers = buffers_.picks() ? options.ring_buffers : 0;
   }
   if (options.registered_files != Want::kOff) {
     auto table = FileTable::Create(ring_.get(), options.file_slots);
@@ -98,10 +89,13 @@ absl::Status UringStorageIo::RegisterWithRing(const StorageIoOptions& options) {
           absl::StrCat("files are not registered: ", table.status().message()));
     }
   }
-  caps.registered_buffers = fixed_buffers_ > 0;
-  caps.buffers_registered = fixed_buffers_;
   caps.registered_files = files_ != nullptr;
   return absl::OkStatus();
+}
+
+void UringStorageIo::ShowRegistered() {
+  mutable_capabilities().registered_buffers = buffers_.fixed() > 0;
+  mutable_capabilities().buffers_registered = buffers_.fixed();
 }
 
 UringStorageIo::~UringStorageIo() {
@@ -110,14 +104,27 @@ UringStorageIo::~UringStorageIo() {
   if (caller == ThreadOwner::Caller::kOwner) Drain();
   if (operations().in_kernel() > 0) {
     GiveUpRing();
-  } else if (fixed_buffers_ > 0 && caller == ThreadOwner::Caller::kOwner) {
-    UnregisterFixedBuffers(*ring_);
+  } else if (caller == ThreadOwner::Caller::kOwner) {
+    buffers_.Unregister();
   }
   if (caller == ThreadOwner::Caller::kForeignThread && in_flight() > 0) {
     pool().Leak();  // leases can only be returned by the owner
     return;
   }
+  buffers_.CloseRing();
   DropOperations();
+}
+
+absl::Status UringStorageIo::AddBuffers(uint32_t from, uint32_t to) {
+  const absl::Status added = buffers_.Add(from, to, &mutable_capabilities().fallback_reasons);
+  ShowRegistered();
+  return added;
+}
+
+absl::Status UringStorageIo::DropBuffers(uint32_t from, uint32_t to) {
+  const absl::Status dropped = buffers_.Drop(from, to);
+  ShowRegistered();
+  return dropped;
 }
 
 absl::Status UringStorageIo::SubmitStaged() {
@@ -215,6 +222,7 @@ absl::Status UringStorageIo::AttachNotifyFd(int fd) {
 }
 
 void UringStorageIo::QueueStaged() {
+  buffers_.ProvideReturned();
   if (operations().staged() == 0) return;
   const MonotonicNs now = Clock::System().Now();
   while (operations().staged() > 0) {
@@ -228,24 +236,12 @@ void UringStorageIo::QueueSqe(uint32_t slot) {
   const Operation& op = operations().at(slot);
   io_uring_sqe* const sqe = ring_->Queue();
   const int file = files_ != nullptr ? static_cast<int>(op.file_index) : op.fd;
-  const auto length = static_cast<unsigned>(op.rest_length());
   switch (op.kind) {
     case OpKind::kWrite:
-      if (op.buffer.index() < fixed_buffers_) {
-        io_uring_prep_write_fixed(sqe, file, op.rest_data(), length, op.rest_offset(),
-                                  static_cast<int>(op.buffer.index()));
-      } else {
-        io_uring_prep_write(sqe, file, op.rest_data(), length, op.rest_offset());
-      }
-      if (op.write_mode == WriteMode::kDsync) sqe->rw_flags = RWF_DSYNC;
+      QueueWrite(op, sqe, file);
       break;
     case OpKind::kRead:
-      if (op.buffer.index() < fixed_buffers_) {
-        io_uring_prep_read_fixed(sqe, file, op.rest_data(), length, op.rest_offset(),
-                                 static_cast<int>(op.buffer.index()));
-      } else {
-        io_uring_prep_read(sqe, file, op.rest_data(), length, op.rest_offset());
-      }
+      QueueRead(op, sqe, file);
       break;
     case OpKind::kSync:
       io_uring_prep_fsync(sqe, file,
@@ -260,31 +256,74 @@ void UringStorageIo::QueueSqe(uint32_t slot) {
   sqe->user_data = operations().token(slot).bits;
 }
 
-void UringStorageIo::TakeCqe(uint64_t user_data, int32_t result) {
-  if (user_data == kCancelUserData) return;
-  const std::optional<uint32_t> slot = operations().FindInKernel(user_data);
+void UringStorageIo::QueueWrite(const Operation& op, io_uring_sqe* sqe, int file) const {
+  const auto length = static_cast<unsigned>(op.rest_length());
+  if (op.gathers()) {
+    io_uring_prep_writev(sqe, file, op.pieces, op.piece_count, op.rest_offset());
+  } else if (buffers_.IsFixed(op.buffer)) {
+    io_uring_prep_write_fixed(sqe, file, op.rest_data(), length, op.rest_offset(),
+                              static_cast<int>(op.buffer.index()));
+  } else {
+    io_uring_prep_write(sqe, file, op.rest_data(), length, op.rest_offset());
+  }
+  if (op.write_mode == WriteMode::kDsync) sqe->rw_flags = RWF_DSYNC;
+}
+
+void UringStorageIo::QueueRead(const Operation& op, io_uring_sqe* sqe, int file) const {
+  const auto length = static_cast<unsigned>(op.rest_length());
+  if (!op.buffer) {
+    io_uring_prep_read(sqe, file, nullptr, length, op.rest_offset());
+    buffers_.PickFor(sqe);
+  } else if (buffers_.IsFixed(op.buffer)) {
+    io_uring_prep_read_fixed(sqe, file, op.rest_data(), length, op.rest_offset(),
+                             static_cast<int>(op.buffer.index()));
+  } else {
+    io_uring_prep_read(sqe, file, op.rest_data(), length, op.rest_offset());
+  }
+}
+
+void UringStorageIo::TakeCqe(const io_uring_cqe& cqe) {
+  if (cqe.user_data == kCancelUserData) return;
+  const std::optional<uint32_t> slot = operations().FindInKernel(cqe.user_data);
   if (!slot.has_value()) {
     ++mutable_stats().stale_completions;
     return;
   }
-  if (operations().at(*slot).TakeAnswer(result) == Operation::Verdict::kTryRest) {
+  Operation& op = operations().at(*slot);
+  if (op.kind == OpKind::kRead && !op.buffer) {
+    op.buffer = buffers_.TakePicked(cqe);
+    if (cqe.res == -ENOBUFS && !op.buffer && TakePoolBuffer(op)) return QueueSqe(*slot);
+  }
+  if (op.TakeAnswer(cqe.res) == Operation::Verdict::kTryRest) {
     QueueSqe(*slot);
   } else {
     Finish(*slot);
   }
 }
 
+bool UringStorageIo::TakePoolBuffer(Operation& op) {
+  std::optional<BufferLease> lease = pool().Acquire();
+  if (!lease.has_value()) return false;
+  ++mutable_stats().ring_misses;
+  op.buffer = *std::move(lease);
+  pool().Launch(op.buffer);
+  return true;
+}
+
 void UringStorageIo::ReapPosted() {
   if (!ring_->HasCqes()) return;
   SetNow(Clock::System().Now());
-  ring_->Reap([this](uint64_t user_data, int32_t result) { TakeCqe(user_data, result); });
+  ring_->ReapCqes([this](const io_uring_cqe& cqe) { TakeCqe(cqe); });
 }
 
 bool UringStorageIo::IsLoneOperation() {
   if (operations().staged() != 1 || operations().in_kernel() != 0) return false;
   if (!lone_by_syscall_) return false;
+  const Operation& op = operations().at(operations().first_staged());
+  // Only the kernel picks a buffer.
+  if (op.kind == OpKind::kRead && !op.buffer) return false;
   // A preallocation may take long; it keeps to the deadline of the Wait.
-  return operations().at(operations().first_staged()).kind != OpKind::kPreallocate;
+  return op.kind != OpKind::kPreallocate;
 }
 
 void UringStorageIo::DoLoneOperation() {

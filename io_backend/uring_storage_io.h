@@ -21,6 +21,8 @@
 #include "absl/status/statusor.h"
 #include "io_backend/storage_io_base.h"
 #include "io_backend/storage_io_factory.h"
+#include "io_backend/uring_buffers.h"
+#include "uring/buffer_group_ids.h"
 #include "uring/file_table.h"
 #include "uring/ring.h"
 
@@ -32,6 +34,7 @@ struct UringTuning {
   RingMode worst = RingMode::kPlain;
   uint32_t cq_entries = 0;                 // 0: twice the queue depth
   MonotonicNs drain_max = 30'000'000'000;  // how long destroying waits for the kernel
+  BufferGroupIds* group_ids = nullptr;     // null: ids of its own
 };
 
 class UringStorageIo final : public StorageIoBase {
@@ -46,7 +49,7 @@ class UringStorageIo final : public StorageIoBase {
   UringStorageIo(const StorageIoOptions& options, const UringTuning& tuning,
                  std::unique_ptr<BufferPool> pool, std::unique_ptr<Ring> ring,
                  std::vector<std::string> reasons);
-  absl::Status RegisterWithRing(const StorageIoOptions& options);
+  absl::Status RegisterWithRing(const StorageIoOptions& options, BufferGroupIds* group_ids);
 
   absl::Status SubmitStaged() override;
   absl::Status WaitReady(uint32_t min_ready, MonotonicNs deadline) override;
@@ -58,9 +61,18 @@ class UringStorageIo final : public StorageIoBase {
   absl::Status CancelInKernel(uint32_t slot) override;
   absl::Status AttachNotifyFd(int fd) override;
 
+  absl::Status AddBuffers(uint32_t from, uint32_t to) override;
+  absl::Status DropBuffers(uint32_t from, uint32_t to) override;
+  bool PicksBuffers() const override { return buffers_.picks(); }
+
+  void ShowRegistered();
   void QueueStaged();
   void QueueSqe(uint32_t slot);
-  void TakeCqe(uint64_t user_data, int32_t result);
+  void QueueWrite(const Operation& op, io_uring_sqe* sqe, int file) const;
+  void QueueRead(const Operation& op, io_uring_sqe* sqe, int file) const;
+  void TakeCqe(const io_uring_cqe& cqe);
+  // Whether it has another buffer, and the read is to be tried again.
+  bool TakePoolBuffer(Operation& op);
   void ReapPosted();
   bool IsLoneOperation();
   void DoLoneOperation();
@@ -73,7 +85,8 @@ class UringStorageIo final : public StorageIoBase {
   const bool lone_by_syscall_;
   std::unique_ptr<Ring> ring_;
   std::unique_ptr<FileTable> files_;  // null: operations name the descriptor
-  uint32_t fixed_buffers_ = 0;        // the first so many of the pool are registered
+  BufferGroupIds own_group_ids_{1};   // the storage needs one group
+  UringBuffers buffers_;
   uint64_t direct_calls_ = 0;
 };
 

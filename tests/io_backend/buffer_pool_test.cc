@@ -1,9 +1,14 @@
 #include "io_backend/buffer_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
+
+#include "io_backend/shared_bytes.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -14,9 +19,16 @@
 namespace corewal {
 namespace {
 
-std::unique_ptr<BufferPool> MakePool(uint32_t buffers) {
-  auto pool = BufferPool::Create(buffers, 4096);
+std::unique_ptr<BufferPool> MakePool(uint32_t buffers, uint32_t buffers_max = 0,
+                                     uint32_t ring_buffers = 0) {
+  StorageIoOptions options;
+  options.buffers = buffers;
+  options.buffers_max = buffers_max;
+  options.buffer_bytes = 4096;
+  std::vector<std::string> reasons;
+  auto pool = BufferPool::Create(options, ring_buffers, &reasons);
   EXPECT_TRUE(pool.ok()) << pool.status();
+  EXPECT_TRUE(reasons.empty());
   return *std::move(pool);
 }
 
@@ -32,19 +44,21 @@ TEST(BufferPoolTest, LendsEachBufferOnce) {
   EXPECT_EQ(pool->free(), 1u);
 }
 
-TEST(BufferPoolTest, LendsPreferredBuffersFirst) {
-  const auto pool = MakePool(4);
-  pool->PreferBelow(2);
-  BufferLease leases[4];
-  for (BufferLease& lease : leases) lease = *pool->Acquire();
-  EXPECT_LT(leases[0].index(), 2u);
-  EXPECT_LT(leases[1].index(), 2u);
-  EXPECT_GE(leases[2].index(), 2u);
+TEST(BufferPoolTest, LendsTheLowestFirst) {
+  const auto pool = MakePool(300);
+  std::vector<BufferLease> leases;
+  for (uint32_t i = 0; i < 300; ++i) {
+    leases.push_back(*pool->Acquire());
+    ASSERT_EQ(leases.back().index(), i);
+  }
   EXPECT_FALSE(pool->Acquire().has_value());
-  leases[3].Return();
-  leases[0].Return();
-  EXPECT_EQ(pool->free(), 2u);
-  EXPECT_LT(pool->Acquire()->index(), 2u) << "although the other came home earlier";
+  for (const uint32_t i : {299u, 64u, 63u, 130u}) leases[i].Return();
+  EXPECT_EQ(pool->free(), 4u);
+  std::vector<BufferLease> again;
+  for (const uint32_t i : {63u, 64u, 130u, 299u}) {
+    again.push_back(*pool->Acquire());
+    EXPECT_EQ(again.back().index(), i) << "although others came home earlier";
+  }
 }
 
 TEST(BufferPoolTest, OwnsOnlyItsOwnLentBuffers) {
@@ -91,7 +105,79 @@ TEST(BufferPoolDeathTest, LeaseThatOutlivesThePoolIsABug) {
       "leases outlive");
 }
 
+TEST(BufferPoolDeathTest, SharedBytesThatOutliveThePoolAreABug) {
+  EXPECT_DEATH(
+      {
+        auto pool = MakePool(1);
+        SharedBytes first(*pool->Acquire(), 100);
+        const SharedBytes second = first.Slice(10, 10);
+        first = SharedBytes();
+        pool.reset();
+      },
+      "leases outlive");
+}
+
+TEST(BufferPoolDeathTest, BufferInUseDoesNotLeaveWithTheOthers) {
+  EXPECT_DEATH(
+      {
+        const auto pool = MakePool(1, 4);
+        ASSERT_TRUE(pool->Grow(4).ok());
+        pool->FreeNew();
+        std::vector<BufferLease> leases;
+        for (int i = 0; i < 4; ++i) leases.push_back(*pool->Acquire());
+        leases[3].Return();
+        EXPECT_EQ(pool->CanShrinkTo(1), 3u);
+        pool->Shrink(1);
+      },
+      "a buffer that leaves is in use");
+}
+
+TEST(BufferPoolTest, ReturningTheFirstOfAChainReturnsAll) {
+  const auto pool = MakePool(4);
+  BufferLease first = *pool->Acquire();
+  pool->Chain(first, *pool->Acquire());
+  pool->Chain(first, *pool->Acquire());
+  pool->Launch(first);
+  EXPECT_EQ(pool->free(), 1u);
+  pool->Land(first);
+  BufferLease rest = first.TakeNext();
+  EXPECT_EQ(rest.index(), 1u);
+  first.Return();
+  EXPECT_EQ(pool->free(), 2u) << "the others were taken off";
+  rest.Return();
+  EXPECT_EQ(pool->free(), 4u);
+}
+
+TEST(BufferPoolTest, RingBuffersAreTheKernelsOrLentAndNeverAcquired) {
+  const auto pool = MakePool(1, 0, 2);
+  EXPECT_EQ(pool->Provide(), 0u);
+  EXPECT_EQ(pool->Provide(), 1u);
+  EXPECT_FALSE(pool->Provide().has_value());
+  BufferLease picked = pool->TakePicked(1);
+  pool->Land(picked);
+  EXPECT_EQ(picked.data(), pool->ring_memory() + 4096);
+  picked.data()[0] = std::byte{1};
+  EXPECT_TRUE(pool->Owns(picked));
+  picked.Return();
+  EXPECT_EQ(pool->free(), 1u) << "not with those to acquire";
+  EXPECT_EQ(pool->Provide(), 1u);
+  pool->TakeBack(0);
+  pool->TakeBack(1);
+}
+
 #if defined(__SANITIZE_ADDRESS__) || defined(COREWAL_TEST_ASAN)
+TEST(BufferPoolDeathTest, TouchingASharedBufferAfterTheLastReferenceIsReported) {
+  EXPECT_DEATH(
+      {
+        const auto pool = MakePool(1);
+        SharedBytes shared(*pool->Acquire(), 100);
+        const volatile std::byte* const data = shared.data();
+        shared = SharedBytes();
+        (void)data[0];
+      },
+      "use-after-poison");
+}
+
 TEST(BufferPoolDeathTest, TouchingABufferInFlightIsReported) {
   EXPECT_DEATH(
       {

@@ -33,6 +33,43 @@ TEST(OperationTest, ShortWriteGoesOnWhereItStopped) {
   EXPECT_EQ(op.short_transfers, 1u);
 }
 
+TEST(OperationTest, ShortWriteOfSeveralPiecesGoesOnInsideOne) {
+  char memory[300];
+  iovec pieces[] = {{memory, 100}, {memory + 100, 100}, {memory + 200, 100}};
+  Operation op = Make(OpKind::kWrite, 300);
+  op.pieces = pieces;
+  op.piece_count = 3;
+  EXPECT_EQ(op.TakeAnswer(40), Verdict::kTryRest);
+  EXPECT_EQ(op.piece_count, 3u);
+  EXPECT_EQ(op.pieces->iov_base, memory + 40);
+  EXPECT_EQ(op.pieces->iov_len, 60u);
+  EXPECT_EQ(op.TakeAnswer(-EAGAIN), Verdict::kTryRest);
+  EXPECT_EQ(op.pieces->iov_base, memory + 40) << "nothing was done";
+  EXPECT_EQ(op.TakeAnswer(60), Verdict::kTryRest);
+  EXPECT_EQ(op.piece_count, 2u);
+  EXPECT_EQ(op.pieces->iov_base, memory + 100);
+  EXPECT_EQ(op.TakeAnswer(150), Verdict::kTryRest);
+  EXPECT_EQ(op.piece_count, 1u);
+  EXPECT_EQ(op.pieces->iov_base, memory + 250);
+  EXPECT_EQ(op.pieces->iov_len, 50u);
+  EXPECT_EQ(op.TakeAnswer(50), Verdict::kReady);
+  EXPECT_EQ(op.error, 0);
+  EXPECT_EQ(op.done, 300u);
+}
+
+TEST(OperationTest, ShortDirectWriteOfSeveralPiecesGoesOnFromAnAlignedPlace) {
+  alignas(512) char memory[2048];
+  iovec pieces[] = {{memory, 1024}, {memory + 1024, 1024}};
+  Operation op = Make(OpKind::kWrite, 2048, 512);
+  op.pieces = pieces;
+  op.piece_count = 2;
+  EXPECT_EQ(op.TakeAnswer(1700), Verdict::kTryRest);
+  EXPECT_EQ(op.rest_offset(), 1536u);
+  EXPECT_EQ(op.piece_count, 1u);
+  EXPECT_EQ(op.pieces->iov_base, memory + 1536);
+  EXPECT_EQ(op.pieces->iov_len, 512u);
+}
+
 TEST(OperationTest, ShortWriteThatFailsNextIsThatError) {
   Operation op = Make(OpKind::kWrite, 8192);
   EXPECT_EQ(op.TakeAnswer(4096), Verdict::kTryRest);

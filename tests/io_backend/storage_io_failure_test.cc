@@ -121,6 +121,8 @@ TEST_P(StorageIoFailureTest, ForkedChildIsRefusedAndTheParentGoesOn) {
     EXPECT_TRUE(refused(io().Write({.file = file, .length = kBlock}, std::move(lease)).status()));
     EXPECT_TRUE(refused(io().Read({.file = file, .length = kBlock}, std::move(lease)).status()));
     EXPECT_TRUE(refused(io().Sync({.file = file}).status()));
+    EXPECT_TRUE(refused(io().ReadAny({.file = file, .length = kBlock}).status()));
+    EXPECT_TRUE(refused(io().WriteGather({.file = file}, {}).status()));
     EXPECT_TRUE(refused(io().Preallocate({.file = file, .length = kBlock}).status()));
     EXPECT_TRUE(refused(io().Submit()));
     EXPECT_TRUE(refused(io().Wait(1, kNever)));

@@ -63,6 +63,14 @@ std::vector<StorageIoSetting> AllSettings() {
                    .sqpoll = Want::kOn,
                    .shared_poller = PollerToShare()},
        .tuning = {.best = RingMode::kSqpoll, .worst = RingMode::kSqpoll}});
+  for (const Want registered : {Want::kOn, Want::kOff}) {
+    add({.name = registered == Want::kOn ? "uring_ring_reads_registered"
+                                         : "uring_ring_reads_unregistered",
+         .options = {.backend = IoBackend::kUring,
+                     .read_buffers = ReadBuffers::kRing,
+                     .registered_buffers = registered,
+                     .registered_files = registered}});
+  }
   return settings;
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "io_backend/shared_bytes.h"
 #include "tests/io_backend/storage_io_fixture.h"
 
 namespace {
@@ -83,6 +84,46 @@ TEST_P(StorageIoMetricsTest, SteadyStateAllocatesNothing) {
   EXPECT_EQ(allocations.load() - before, 0u) << "in 300 operations";
   const std::string counted(100, 'x');
   EXPECT_GT(allocations.load(), before) << "allocations are not counted at all";
+}
+
+// A pool that has grown; a write of two buffers and two reads into buffers of the storage's
+// choosing, one of them shared.
+TEST_P(StorageIoMetricsTest, SteadyStateOfAGrownPoolGathersAndSharesWithoutAllocating) {
+  StorageIoOptions growing = options();
+  growing.buffers = 1;
+  growing.buffers_max = 4;
+  Recreate(growing);
+  const FileHandle file = Register(CreateFile("a"));
+  const auto turn = [&] {
+    std::array<WritePiece, 2> pieces;
+    for (WritePiece& piece : pieces) {
+      auto lease = io().AcquireBuffer();
+      ASSERT_TRUE(lease.ok());
+      piece = {.buffer = *std::move(lease), .length = kBlock};
+    }
+    ASSERT_TRUE(io().WriteGather({.file = file}, absl::MakeSpan(pieces)).ok());
+    for (uint32_t i = 0; i < 2; ++i) {
+      ASSERT_TRUE(io().ReadAny({.file = file, .length = kBlock}).ok());
+    }
+    ASSERT_TRUE(io().Submit().ok());
+    for (size_t polled = 0; polled < 3;) {
+      ASSERT_TRUE(io().Wait(static_cast<uint32_t>(3 - polled), kNever).ok());
+      std::array<Completion, 3> out;
+      const size_t count = io().Poll(absl::MakeSpan(out));
+      for (size_t i = 0; i < count; ++i) {
+        EXPECT_EQ(out[i].error, 0);
+        if (out[i].kind != OpKind::kRead || !out[i].buffer) continue;
+        const SharedBytes shared(std::move(out[i].buffer), out[i].bytes);
+        const SharedBytes copy = shared;
+      }
+      polled += count;
+    }
+  };
+  for (int i = 0; i < 3; ++i) turn();
+  EXPECT_EQ(io().stats().pool_growths, options().read_buffers == ReadBuffers::kRing ? 1u : 3u);
+  const uint64_t before = allocations.load();
+  for (int i = 0; i < 50; ++i) turn();
+  EXPECT_EQ(allocations.load() - before, 0u) << "in 150 operations";
 }
 
 TEST_P(StorageIoMetricsTest, LatenciesCountEveryCompletionByKind) {
