@@ -5,43 +5,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <gtest/gtest.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cstddef>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 
 #include "io_backend/machine_probe.h"
+#include "tests/io_backend/denied_call.h"
 #include "tests/io_backend/storage_io_fixture.h"
+#include "tests/io_backend/system_setting.h"
 
 namespace corewal {
 namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
-
-// From now on `call` fails with `error` in this process.
-void Deny(int call, int error) {
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog filter = {.len = 4, .filter = program};
-  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-  ASSERT_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
-}
 
 // The writing end of a pipe: accepts 64 KiB.
 OpenFile OpenPipe() {
@@ -172,26 +156,37 @@ TEST(StorageIoFactoryTest, DenialBySysctlNamesItAndItsValue) {
   });
 }
 
+// The kernel's own refusal, by the sysctl of the whole system. 1 forbids io_uring only to processes
+// without CAP_SYS_ADMIN and outside of the group kernel.io_uring_group: first every other process
+// of an ordinary user is let in by that group, then a user outside of it is this test. So nobody
+// else loses a ring, and the guardian of SystemSetting puts both back whatever happens here.
 TEST(StorageIoFactoryTest, SysctlForbidsTheRing) {
-  constexpr char kSysctl[] = "/proc/sys/kernel/io_uring_disabled";
-  if (getenv("COREWAL_TEST_SYSCTL") == nullptr) {
-    GTEST_SKIP() << "would take io_uring from the whole system; set COREWAL_TEST_SYSCTL=1 and run "
-                    "nothing else";
+  constexpr gid_t kAllowed = 65534;  // the group that the tests as an ordinary user have
+  constexpr uid_t kDenied = 64999;
+  if (!ProbeMachine().io_uring_allowed) GTEST_SKIP() << ProbeMachine().io_uring_denial;
+  SystemSetting group("/proc/sys/kernel/io_uring_group");
+  SystemSetting disabled("/proc/sys/kernel/io_uring_disabled");  // put back first
+  if (group.before().empty() || disabled.before() != "0") {
+    GTEST_SKIP() << "no kernel.io_uring_group, Linux 6.6, or the ring is forbidden already";
   }
-  const auto set = [&](const std::string& value) { std::ofstream(kSysctl) << value << std::flush; };
-  std::string before;
-  std::ifstream(kSysctl) >> before;
-  set("2");
-  std::string now;
-  std::ifstream(kSysctl) >> now;
-  if (now == "2") {
+  if (!group.Set(std::to_string(kAllowed)) || !disabled.Set("1")) {
+    GTEST_SKIP() << "needs root, to set kernel.io_uring_disabled";
+  }
+  EXPECT_TRUE(ProbeMachine().io_uring_allowed) << "to the others";
+  RunInChild([] {
+    ASSERT_EQ(setgroups(0, nullptr), 0);
+    ASSERT_EQ(setresgid(kDenied, kDenied, kDenied), 0);
+    ASSERT_EQ(setresuid(kDenied, kDenied, kDenied), 0);
     ExpectPosixBecause(
-        "io_uring is forbidden by kernel.io_uring_disabled=2; allow it with: sysctl "
+        "io_uring is forbidden by kernel.io_uring_disabled=1; allow it with: sysctl "
         "kernel.io_uring_disabled=0");
-    set(before);
-  } else {
-    GTEST_SKIP() << "cannot set " << kSysctl;
-  }
+  });
+  RunInChild([] {
+    ASSERT_EQ(setgroups(0, nullptr), 0);
+    ASSERT_EQ(setresgid(kAllowed, kAllowed, kAllowed), 0);
+    ASSERT_EQ(setresuid(kDenied, kDenied, kDenied), 0);
+    EXPECT_TRUE(ProbeMachine().io_uring_allowed) << "to a member of the group";
+  });
 }
 
 TEST(StorageIoFactoryTest, RingWithoutRegistrationWorksUnregistered) {
