@@ -166,6 +166,7 @@ TEST_P(StorageIoPoolTest, GrowthWithoutMemoryIsToldOnceAndThePoolStays) {
     EXPECT_THAT(io().capabilities().fallback_reasons,
                 testing::ElementsAre(testing::AllOf(
                     HasSubstr("the pool stays at 2 of up to 64 buffers"), HasSubstr("ENOMEM"))));
+    leases.clear();
     DestroyStorage();
   });
 }
