@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -43,6 +44,15 @@ class StorageIoPoolTest : public StorageIoTest {
   void PollNothing() {
     Completion out[1];
     EXPECT_EQ(io().Poll(absl::MakeSpan(out)), 0u);
+  }
+  // Of this process, a line of /proc/self/status in KiB: "VmPin:" is pinned for devices, "VmData:"
+  // counts against RLIMIT_DATA.
+  static uint64_t StatusKib(const std::string& name) {
+    std::ifstream in("/proc/self/status");
+    for (std::string line; std::getline(in, line);) {
+      if (line.rfind(name, 0) == 0) return std::stoull(line.substr(name.size()));
+    }
+    return 0;
   }
   bool registers() const { return options().registered_buffers == Want::kOn; }
 };
@@ -96,6 +106,18 @@ TEST_P(StorageIoPoolTest, PoolGrowsOnMissesUpToItsBoundAndShrinksWhenIdle) {
   EXPECT_EQ(io().stats().pool_shrinks, 2u);
   EXPECT_EQ(AcquireAll().size(), 9u) << "and again";
   EXPECT_THAT(io().capabilities().fallback_reasons, IsEmpty());
+}
+
+TEST_P(StorageIoPoolTest, BuffersGivenBackArePinnedNoMore) {
+  if (!registers()) return;
+  Recreate(Growing(16));
+  const uint64_t before = StatusKib("VmPin:");
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(AcquireAll().size(), 16u);
+    EXPECT_EQ(StatusKib("VmPin:") - before, 14 * io().buffer_bytes() / 1024);
+    for (int i = 0; i < 3; ++i) PollNothing();
+    EXPECT_EQ(StatusKib("VmPin:"), before);
+  }
 }
 
 TEST_P(StorageIoPoolTest, LentBuffersNeitherMoveNorLeave) {
@@ -156,9 +178,13 @@ TEST_P(StorageIoPoolTest, PoolThatMayNotGrowStaysAsItIs) {
 TEST_P(StorageIoPoolTest, GrowthWithoutMemoryIsToldOnceAndThePoolStays) {
   DestroyStorage();
   RunInChild([this] {
-    Recreate(Growing(64));
-    const rlimit none = {.rlim_cur = kBlock, .rlim_max = RLIM_INFINITY};  // 0 means something else
-    ASSERT_EQ(setrlimit(RLIMIT_DATA, &none), 0);
+    StorageIoOptions growing = Growing(64);
+    growing.buffer_bytes = 8 << 20;
+    Recreate(growing);
+    // Room for less than a buffer.
+    const rlimit limit = {.rlim_cur = (StatusKib("VmData:") << 10) + (4 << 20),
+                          .rlim_max = RLIM_INFINITY};
+    ASSERT_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
     std::vector<BufferLease> leases = AcquireAll();
     EXPECT_EQ(leases.size(), 2u);
     EXPECT_FALSE(io().AcquireBuffer().ok());
