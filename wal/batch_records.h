@@ -64,6 +64,8 @@ class BatchRecords {
 
   // `batch` comes after the one before it and stays valid until the next Take.
   void Take(const ScannedBatch& batch);
+  // Batches are missing before the next one: a record that is open is lost.
+  void DropOpen() { assembling_ = false; }
   // What could be put together from files of this size in all; only grows.
   void AllowBytes(uint64_t bytes_max) {
     if (bytes_max > options_.bytes_max) options_.bytes_max = bytes_max;

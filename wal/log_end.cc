@@ -49,6 +49,13 @@ std::string LogEndReport::ToString() const {
   return "unknown";
 }
 
+std::string SkippedRange::ToString() const {
+  return absl::StrCat("skipped lsn ", begin.value(), " to ", end.value(), ": ", file, ", offset ",
+                      offset, ": ",
+                      rule == FormatRule::kOk ? "missing or contradictory" : FormatRuleText(rule),
+                      "; goes on in ", resumed_file, ", offset ", resumed_offset, " (", row, ")");
+}
+
 absl::Status LogEndReport::ToStatus() const {
   if (end == LogEnd::kDamaged) return absl::DataLossError(ToString());
   if (end == LogEnd::kFailed) return io_error;

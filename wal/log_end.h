@@ -48,6 +48,20 @@ struct LogEndReport {
   std::string ToString() const;
 };
 
+// What skip-damaged reading passed over, between two places where the log is whole.
+struct SkippedRange {
+  std::string file;  // where the damage was found, as in LogEndReport
+  uint64_t offset = 0;
+  FormatRule rule = FormatRule::kOk;
+  const char* row = "";      // "C1" .. "C5"
+  Lsn begin, end;            // LSNs: behind the last batch before it; of the first batch after it
+  std::string resumed_file;  // that batch's place
+  uint64_t resumed_offset = 0;
+
+  // "skipped lsn 8192 to 12288: F, offset 4096: B8: ...; goes on in F, offset 8192 (C1)"
+  std::string ToString() const;
+};
+
 }  // namespace corewal
 
 #endif  // COREWAL_WAL_LOG_END_H_

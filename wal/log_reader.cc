@@ -100,8 +100,24 @@ bool LogReader::NextSlow(RecordView* record) {
   return true;
 }
 
+bool LogReader::MoveOn() {
+  while (!scanner_->Next()) {
+    if (!options_.skip_damaged || scanner_->end().end != LogEnd::kDamaged) return false;
+    SkippedRange skipped;
+    const absl::StatusOr<bool> found = scanner_->SkipDamage(&skipped);
+    if (!found.ok()) {
+      skip_error_ = found.status();
+      return false;
+    }
+    if (!*found) return false;
+    records_.DropOpen();
+    skipped_.push_back(std::move(skipped));
+  }
+  return true;
+}
+
 bool LogReader::LoadBatch() {
-  const bool moved = std::exchange(scanned_ahead_, false) || scanner_->Next();
+  const bool moved = std::exchange(scanned_ahead_, false) || MoveOn();
   totals_.file_bytes += (scanner_->segments_entered() - totals_.segments) * kBlockBytes;
   totals_.segments = scanner_->segments_entered();
   if (moved) {
@@ -109,6 +125,10 @@ bool LogReader::LoadBatch() {
     return true;
   }
   end_ = scanner_->end();
+  if (!skip_error_.ok()) {
+    end_.end = LogEnd::kFailed;
+    end_.io_error = skip_error_;
+  }
   if (!given_files_ || !end_.ToStatus().ok()) return false;
   const std::vector<SegmentFile>& segments = scanner_->segments();
   const auto alien = std::find_if(segments.begin(), segments.end(), IsAlien);

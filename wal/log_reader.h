@@ -39,8 +39,9 @@ struct LogReaderOptions {
   Lsn to{UINT64_MAX};       // stop before the first record with lsn >= to
   uint32_t read_ahead = 4;  // reads in flight, at least 1; fewer if `io` has fewer buffers free
   DirectMode direct = DirectMode::kAuto;
-  bool pieces = false;     // records that span batches come piece by piece: memory stays bounded
-  bool user_only = false;  // passes over corewal's own records (control_record.h)
+  bool pieces = false;        // records that span batches come piece by piece: memory stays bounded
+  bool skip_damaged = false;  // passes over what is damaged; skipped() says what that was
+  bool user_only = false;     // passes over corewal's own records (control_record.h)
   // If set, called with each valid batch's headers, seals included, before its first record is
   // handed out. The reader may begin at a batch before `from`.
   std::function<void(const std::string& path, const SegmentHeader&, const BatchHeader&)> on_batch;
@@ -79,6 +80,9 @@ class LogReader {
   const BatchHeader& batch_header() const { return records_.header(); }
 
   const LogEndReport& end() const { return end_; }
+  // skip_damaged: what was passed over, in order. If nothing valid comes behind a damage, end() is
+  // that damage.
+  const std::vector<SkippedRange>& skipped() const { return skipped_; }
 
   struct Totals {
     uint64_t segments = 0, batches = 0, seals = 0;
@@ -99,6 +103,7 @@ class LogReader {
 
   bool NextSlow(RecordView* record);
   bool LoadBatch();  // false: the end
+  bool MoveOn();     // the scanner, over damage if that is wanted
   void TakeScannedBatch();
   void EndAtLimit();
   void Count(const RecordView& record) {
@@ -117,6 +122,8 @@ class LogReader {
   SegmentHeader segment_header_;
   std::string segment_path_;
   LogEndReport end_;
+  std::vector<SkippedRange> skipped_;
+  absl::Status skip_error_;
 };
 
 }  // namespace corewal

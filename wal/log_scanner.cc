@@ -1,5 +1,7 @@
 #include "wal/log_scanner.h"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -190,6 +192,98 @@ absl::StatusOr<bool> LogScanner::SealIsGone() {
   ASSIGN_OR_RETURN(const FormatRule rule,
                    CheckBatchAt(*stream_, before_seal_.offset, ContextAt(before_seal_), &seal));
   return rule != FormatRule::kOk || seal.header.crc != at_.last_crc;
+}
+
+// ---- behind the damage ----
+
+absl::StatusOr<bool> LogScanner::SkipDamage(SkippedRange* skipped) {
+  CHECK(end_.end == LogEnd::kDamaged) << end_.ToString();
+  *skipped = SkippedRange();
+  skipped->file = end_.file;
+  skipped->offset = end_.offset;
+  skipped->rule = end_.rule;
+  skipped->row = end_.row;
+  skipped->begin = end_.lsn;
+  bool found = false;
+  if (begun_) {
+    // Valid batches whose pieces contradict those before them (C5) are gone on with where they are.
+    const bool valid_here = end_.row == std::string("C5");
+    ASSIGN_OR_RETURN(found, ResumeInSegment(valid_here ? at_.offset : at_.offset + kBlockBytes));
+  }
+  for (size_t i = begun_ ? current_ + 1 : 1; !found && i < segments_.size(); ++i) {
+    ASSIGN_OR_RETURN(found, ResumeInLaterSegment(i));
+  }
+  if (!found) return false;
+  skipped->end = segments_[current_].header.base_lsn + at_.offset;
+  skipped->resumed_file = segments_[current_].path;
+  skipped->resumed_offset = at_.offset;
+  end_ = LogEndReport();
+  pieces_.StartAnywhere();
+  return true;
+}
+
+void LogScanner::ResumeAt(const BatchHeader& header, uint64_t offset) {
+  at_.offset = offset;
+  at_.lsn = at_.previous_end = header.lsn;
+  at_.last_crc = header.previous_crc;
+  at_.last_is_seal = false;
+  at_.tail = current_;
+}
+
+// The first batch of the current segment, from `offset` on, that keeps every rule but the chain.
+absl::StatusOr<bool> LogScanner::ResumeInSegment(uint64_t offset) {
+  const SegmentHeader header = segments_[current_].header;
+  uint64_t limit = header.segment_bytes;
+  if (current_ + 1 < segments_.size()) {
+    // What stands behind the end that a later opening found is dead.
+    const SegmentFile& next = segments_[current_ + 1];
+    if (next.started() && Follows(header, next.header)) {
+      const Lsn end = next.header.previous_end;
+      limit = end > header.base_lsn ? end - header.base_lsn : 0;
+    }
+  }
+  RETURN_IF_ERROR(stream_->Open(segments_[current_].path, offset, header.segment_bytes));
+  for (; offset < std::min(limit, stream_->limit()); offset += kBlockBytes) {
+    ASSIGN_OR_RETURN(const absl::Span<const std::byte> bytes,
+                     stream_->View(offset, kBatchHeaderBytes));
+    BatchHeader found;
+    if (DecodeBatchHeader(bytes, &found) != FormatRule::kOk) continue;
+    BatchContext context;
+    context.lsn = header.base_lsn + offset;
+    context.incarnation = header.incarnation;
+    context.previous_crc = found.previous_crc;
+    context.bytes_left = header.segment_bytes - offset;
+    ScannedBatch batch;
+    ASSIGN_OR_RETURN(const FormatRule rule, CheckBatchAt(*stream_, offset, context, &batch));
+    if (rule != FormatRule::kOk) continue;
+    ResumeAt(batch.header, offset);
+    RETURN_IF_ERROR(ReopenAt(offset));
+    return true;
+  }
+  return false;
+}
+
+absl::StatusOr<bool> LogScanner::ResumeInLaterSegment(size_t index) {
+  const SegmentFile& later = segments_[index];
+  if (!later.started()) return false;
+  if (begun_ && !MayFollow(segments_[current_].header, later.header)) return false;
+  const size_t before = current_;
+  const Position position = at_;
+  current_ = index;
+  ASSIGN_OR_RETURN(const bool found, ResumeInSegment(kBlockBytes));
+  if (found) {
+    // At its first batch the header still says how the log before it ended.
+    if (at_.offset == kBlockBytes) {
+      at_.lsn = at_.previous_end = later.header.previous_end;
+      at_.last_crc = later.header.previous_crc;
+    }
+    ++segments_entered_;
+    begun_ = true;
+    return true;
+  }
+  current_ = before;
+  at_ = position;
+  return false;
 }
 
 }  // namespace corewal

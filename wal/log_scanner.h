@@ -42,6 +42,10 @@ class LogScanner {
   // Moves to the next valid batch. False: none; end() says why, for good.
   bool Next();
 
+  // After kDamaged: moves behind the damage, to the next batch that is valid but for the chain, so
+  // that Next goes on with it. False: there is none, end() stays as it is.
+  absl::StatusOr<bool> SkipDamage(SkippedRange* skipped);
+
   // The batch moved to: in the reader's buffers until the next call.
   const ScannedBatch& batch() const { return batch_; }
   const SegmentFile& segment() const { return segments_[current_]; }
@@ -78,7 +82,9 @@ class LogScanner {
   absl::StatusOr<bool> Conclude(FormatRule rule, bool pieces_contradict);
   // The seal before X has been overwritten or passed over since it was read.
   absl::StatusOr<bool> SealIsGone();
-  absl::Status Fail(absl::Status why);
+  absl::StatusOr<bool> ResumeInSegment(uint64_t offset);
+  absl::StatusOr<bool> ResumeInLaterSegment(size_t index);
+  void ResumeAt(const BatchHeader& header, uint64_t offset);
 
   const Options options_;
   std::vector<SegmentFile> segments_;

@@ -1,6 +1,7 @@
 #include "wal/recovery.h"
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -25,8 +26,14 @@ absl::StatusOr<RecoveredLog> RecoverLog(FileSystem& files, StorageIo& io,
   options.first = AnchorIndex(segments);
   ASSIGN_OR_RETURN(std::unique_ptr<LogScanner> scanner,
                    LogScanner::Create(files, io, std::move(segments), options));
-  while (scanner->Next()) {
-    recovered.last_epoch = std::max(recovered.last_epoch, scanner->batch().header.epoch);
+  for (bool goes_on = true; goes_on;) {
+    while (scanner->Next()) {
+      recovered.last_epoch = std::max(recovered.last_epoch, scanner->batch().header.epoch);
+    }
+    if (mode != RecoveryMode::kSkipDamaged || scanner->end().end != LogEnd::kDamaged) break;
+    SkippedRange skipped;
+    ASSIGN_OR_RETURN(goes_on, scanner->SkipDamage(&skipped));
+    if (goes_on) recovered.skipped.push_back(std::move(skipped));
   }
   recovered.end = scanner->end();
   if (recovered.end.end == LogEnd::kFailed ||
@@ -35,7 +42,9 @@ absl::StatusOr<RecoveredLog> RecoverLog(FileSystem& files, StorageIo& io,
   }
   const std::vector<SegmentFile>& all = scanner->segments();
   const auto live_end = all.begin() + static_cast<std::ptrdiff_t>(scanner->live());
-  recovered.live.assign(all.begin(), live_end);
+  // In the middle of the log only skipped damage has no header.
+  std::copy_if(all.begin(), live_end, std::back_inserter(recovered.live),
+               [](const SegmentFile& segment) { return segment.started(); });
   recovered.spare.assign(live_end, all.end());
   for (const SegmentFile& segment : recovered.live) {
     recovered.last_epoch = std::max(recovered.last_epoch, segment.header.epoch);

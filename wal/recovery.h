@@ -24,6 +24,10 @@ namespace corewal {
 enum class RecoveryMode : uint8_t {
   kStrict,        // damage is DataLoss: nothing is opened, nothing changes
   kStopAtDamage,  // the log ends before the first damage; the report says what is lost
+  // The log goes on behind damage, as far as anything valid does; `skipped` says what is lost. Only
+  // the part that is scanned to find the end counts: damage before it is LogReader's to find
+  // (LogReaderOptions::skip_damaged). Files whose header is damaged are left alone.
+  kSkipDamaged,
 };
 
 struct RecoveredLog {
@@ -33,6 +37,7 @@ struct RecoveredLog {
   std::vector<SegmentFile>
       spare;  // not part of it: prepared ahead, recycled, or beyond a torn tail
   LogEndReport end;
+  std::vector<SkippedRange> skipped;  // kSkipDamaged
   Incarnation last_incarnation;  // the highest seen anywhere, dead segments included; 0 if none
   Epoch last_epoch;
 };
