@@ -1,6 +1,8 @@
 #include "io_backend/buffer_memory.h"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -31,6 +33,10 @@ uint64_t MemoryInfo(absl::string_view name) {
   }
   return 0;
 }
+
+// By number: sanitizers turn the library's mlock(2) into one that does nothing.
+bool Lock(std::byte* data, size_t bytes) { return syscall(SYS_mlock, data, bytes) == 0; }
+bool Unlock(std::byte* data, size_t bytes) { return syscall(SYS_munlock, data, bytes) == 0; }
 
 std::string FirstLine(const char* path) {
   std::ifstream in(path);
@@ -127,7 +133,7 @@ absl::Status BufferMemory::Grow(size_t bytes) {
   const size_t more = wanted - present_;
   int error = mprotect(begin, more, PROT_READ | PROT_WRITE) == 0 ? 0 : errno;
   if (error == 0) error = PrefaultMemory(begin, more);
-  if (error == 0 && locked_ && mlock(begin, more) != 0) error = errno;
+  if (error == 0 && locked_ && !Lock(begin, more)) error = errno;
   if (error == 0) {
     present_ = wanted;
     return absl::OkStatus();
@@ -143,9 +149,9 @@ void BufferMemory::Shrink(size_t bytes) {
   if (kept >= present_) return;
   std::byte* const begin = data_ + kept;
   const size_t less = present_ - kept;
-  if (locked_ && munlock(begin, less) != 0) return;
+  if (locked_ && !Unlock(begin, less)) return;
   if (madvise(begin, less, MADV_DONTNEED) != 0) {
-    if (locked_) locked_ = mlock(begin, less) == 0;
+    if (locked_) locked_ = Lock(begin, less);
     return;
   }
   (void)mprotect(begin, less, PROT_NONE);
@@ -154,7 +160,7 @@ void BufferMemory::Shrink(size_t bytes) {
 
 absl::Status BufferMemory::LockPresent(Want wanted, std::vector<std::string>* reasons) {
   if (wanted == Want::kOff) return absl::OkStatus();
-  locked_ = mlock(data_, present_) == 0;
+  locked_ = Lock(data_, present_);
   if (locked_) return absl::OkStatus();
   const std::string refused = absl::StrCat(
       "buffers are not locked in memory: mlock of ", present_, " bytes: ", ErrnoName(errno),
