@@ -581,7 +581,10 @@ TEST_F(RecoveryTest, SkipDamagedDoesNotResumeInADeadBatch) {
   const BatchHeader last = log_.AddBatch({"the last one that is part of the log"});
   const Lsn end = log_.end();
   const uint32_t crc = log_.last_crc();
-  log_.AddBatch({"dead"});
+  // The first dead one would be recognised by R0, since its header chains to the true end.
+  const BatchHeader first_dead = log_.AddBatch({"dead"});
+  log_.AddBatch({"dead too"});
+  log_.image(1)[first_dead.lsn.value() + 70] ^= 1;
   log_.RewindTo(end, crc);
   log_.Reopen();
   log_.StartSegment();
