@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,8 @@ namespace {
 
 constexpr uint32_t kProbeBlocks = 64;
 constexpr int kRoundsMax = 200;
+constexpr int kRoundsMin = 4;
+constexpr double kClearlyBetter = 0.9;
 
 // A small prewritten file that goes away with it.
 class ProbeFile {
@@ -71,11 +74,11 @@ class ProbeFile {
   FileHandle file_;
 };
 
-double MedianUs(std::vector<MonotonicNs>& times) {
+double LowerQuartileUs(std::vector<MonotonicNs>& times) {
   if (times.empty()) return 0;
-  std::nth_element(times.begin(), times.begin() + static_cast<ptrdiff_t>(times.size() / 2),
-                   times.end());
-  return static_cast<double>(times[times.size() / 2]) * 1e-3;
+  const auto at = times.begin() + static_cast<ptrdiff_t>(times.size() / 4);
+  std::nth_element(times.begin(), at, times.end());
+  return static_cast<double>(*at) * 1e-3;
 }
 
 }  // namespace
@@ -106,6 +109,16 @@ std::string SyncProbe::ToString() const {
   return absl::StrFormat("dsync %.0f us, datasync %.0f us", dsync_us, datasync_us);
 }
 
+SyncProbe JudgeSyncTimes(std::vector<MonotonicNs> dsync, std::vector<MonotonicNs> datasync) {
+  SyncProbe probe;
+  probe.dsync_us = LowerQuartileUs(dsync);
+  probe.datasync_us = LowerQuartileUs(datasync);
+  const bool measured = !dsync.empty() && !datasync.empty();
+  const bool clearly_better = probe.dsync_us < kClearlyBetter * probe.datasync_us;
+  probe.best = measured && clearly_better ? SyncMethod::kDsync : SyncMethod::kDatasync;
+  return probe;
+}
+
 absl::StatusOr<SyncProbe> ProbeSyncMethod(FileSystem& files, StorageIo& io,
                                           const std::string& directory, DirectMode direct,
                                           uint32_t budget_ms) {
@@ -113,24 +126,19 @@ absl::StatusOr<SyncProbe> ProbeSyncMethod(FileSystem& files, StorageIo& io,
   const MonotonicNs deadline = clock.Now() + MonotonicNs{budget_ms} * 1'000'000;
   ProbeFile file(files, io, absl::StrCat(directory, "/sync-probe.tmp"));
   RETURN_IF_ERROR(file.Create(direct));
-  std::vector<MonotonicNs> dsync, datasync;
+  std::vector<MonotonicNs> times[2];  // [0] DSYNC writes, [1] writes with a datasync
   for (int round = 0; round < kRoundsMax; ++round) {
-    const uint32_t block = static_cast<uint32_t>(2 * round) % kProbeBlocks;
-    const MonotonicNs t0 = clock.Now();
-    RETURN_IF_ERROR(file.WriteBlock(block, WriteMode::kDsync));
-    const MonotonicNs t1 = clock.Now();
-    RETURN_IF_ERROR(file.WriteBlock(block + 1, WriteMode::kPlain));
-    RETURN_IF_ERROR(file.Sync());
-    const MonotonicNs t2 = clock.Now();
-    dsync.push_back(t1 - t0);
-    datasync.push_back(t2 - t1);
-    if (t2 >= deadline && round >= 2) break;
+    for (int turn = 0; turn < 2; ++turn) {
+      const int method = (round + turn) % 2;  // neither is always the one that comes first
+      const uint32_t block = static_cast<uint32_t>(2 * round + turn) % kProbeBlocks;
+      const MonotonicNs begin = clock.Now();
+      RETURN_IF_ERROR(file.WriteBlock(block, method == 0 ? WriteMode::kDsync : WriteMode::kPlain));
+      if (method == 1) RETURN_IF_ERROR(file.Sync());
+      times[method].push_back(clock.Now() - begin);
+    }
+    if (clock.Now() >= deadline && round >= kRoundsMin) break;
   }
-  SyncProbe probe;
-  probe.dsync_us = MedianUs(dsync);
-  probe.datasync_us = MedianUs(datasync);
-  probe.best = probe.dsync_us <= probe.datasync_us ? SyncMethod::kDsync : SyncMethod::kDatasync;
-  return probe;
+  return JudgeSyncTimes(std::move(times[0]), std::move(times[1]));
 }
 
 }  // namespace corewal

@@ -12,9 +12,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/clock.h"
 #include "io_backend/file_system.h"
 #include "io_backend/storage_io.h"
 
@@ -27,13 +29,20 @@ std::optional<SyncMethod> ParseSyncMethod(absl::string_view name);
 
 struct SyncProbe {
   SyncMethod best = SyncMethod::kDatasync;
-  double dsync_us = 0;  // median of one 4 KiB durable write
+  double dsync_us = 0;  // lower quartile of one 4 KiB durable write
   double datasync_us = 0;
   std::string ToString() const;  // "dsync 104 us, datasync 119 us"
 };
 
-// Times both methods, interleaved, on a small prewritten file in `directory`, which it removes.
-// Takes about 100 ms, at most `budget_ms` plus one operation. `io` must have nothing in flight.
+// What to make of single times, in ns. Other work on the machine only ever adds to a time, so the
+// lower quartile is what the device does, and stays put under load where the median moves. A method
+// within 10 % of the other is not better: then it is kDatasync, which needs nothing of the device,
+// so that the choice does not depend on noise. Without times: kDatasync.
+SyncProbe JudgeSyncTimes(std::vector<MonotonicNs> dsync, std::vector<MonotonicNs> datasync);
+
+// Times both methods, interleaved and in alternating order, on a small prewritten file in
+// `directory`, which it removes. Takes about 100 ms, at most `budget_ms` plus one operation. `io`
+// must have nothing in flight.
 absl::StatusOr<SyncProbe> ProbeSyncMethod(FileSystem& files, StorageIo& io,
                                           const std::string& directory, DirectMode direct,
                                           uint32_t budget_ms = 100);
