@@ -1,13 +1,13 @@
 // A program of somebody else: the whole round with the installed library. Usage: program DIRECTORY
 // Exits 0 if every record that it appended is replayed, in order.
+#include <corewal/engine/engine.h>
+#include <corewal/engine/shard.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "corewal/engine/engine.h"
-#include "corewal/engine/shard.h"
 
 #if !defined(FROM_SOURCE) && (defined(CHECK) || defined(DCHECK))
 #error "CHECK belongs to the host, or to its glog: no installed header may define it"
