@@ -134,6 +134,27 @@ TEST_F(SnippetsTest, EventLoopTurnsUntilTheRecordMadeInPlaceIsDurable) {
   EXPECT_EQ(Replayed(), (Texts{"yyy"}));
 }
 
+TEST_F(SnippetsTest, CursorOfTheReplicaOutlivesTheTruncation) {
+  Lsn place;
+  {
+    auto engine = OpenAsHost();
+    ASSERT_NE(engine, nullptr);
+    auto shard = engine->AttachShard(ShardId{0});
+    ASSERT_TRUE(shard.ok()) << shard.status();
+    const std::string text(1'000'000, 'z');
+    for (int i = 0; i < 12; ++i) {  // more than one segment
+      auto lsn = (*shard)->Append(std::as_bytes(std::span(text)));
+      ASSERT_TRUE(lsn.ok()) << lsn.status();
+      ASSERT_TRUE((*shard)->WaitDurable().ok());
+      if (i == 0) place = *lsn;
+    }
+    ASSERT_TRUE(embedding::ReplicaIsAt(**shard, place).ok());
+    ASSERT_TRUE((*shard)->writer().TruncateBefore((*shard)->durable_lsn()).ok());
+    EXPECT_TRUE((*shard)->Close().ok());
+  }
+  EXPECT_EQ(Replayed(place).size(), 12U);
+}
+
 TEST_F(SnippetsTest, CheckpointSavesBeforeTheLogForgets) {
   Lsn saved;
   {
