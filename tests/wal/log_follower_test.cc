@@ -294,6 +294,7 @@ TEST_F(LogFollowerTest, GoesOnBehindASealThatTheNextOpeningChainsTo) {
     Put("b");
     Sync();
     ASSERT_EQ(Drain(*follower), FollowEvent::kCaughtUp);
+    EXPECT_EQ(seen_.size(), written_.size() - 2) << "the header behind the seal is no witness";
     Put("c");
     Sync();
     ASSERT_EQ(Drain(*follower), FollowEvent::kCaughtUp);
@@ -302,6 +303,28 @@ TEST_F(LogFollowerTest, GoesOnBehindASealThatTheNextOpeningChainsTo) {
     ASSERT_EQ(Drain(*follower), FollowEvent::kCaughtUp);
     EXPECT_EQ(seen_, written_);
   }
+}
+
+// After a clean close and a reopening `durable` is the end of the seal, beyond what was read, and
+// yet nothing of the new segment is durable.
+TEST_F(LogFollowerTest, FirstBatchBehindASealWaitsUntilItIsDurable) {
+  Open();
+  Put("before");
+  Sync();
+  Close();
+  auto follower = Follow(WithWriter());
+  ASSERT_EQ(Drain(*follower), FollowEvent::kCaughtUp);
+  ASSERT_EQ(seen_, written_);
+  Open();
+  ASSERT_GT(writer_->durable(), durable_);
+  durable_ = writer_->durable();
+  Put("new");
+  ASSERT_TRUE(writer_->WaitDurable().ok());  // it is on disk, but the follower is not told so
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(Drain(*follower), FollowEvent::kCaughtUp);
+  EXPECT_EQ(seen_.size(), 1u);
+  durable_ = writer_->durable();
+  ASSERT_EQ(Drain(*follower), FollowEvent::kCaughtUp);
+  EXPECT_EQ(seen_, written_);
 }
 
 TEST_F(LogFollowerTest, WhatACrashCutOffIsToldIfItWasTakenUnwitnessed) {
