@@ -305,6 +305,21 @@ TEST_F(LogFollowerTest, GoesOnBehindASealThatTheNextOpeningChainsTo) {
   }
 }
 
+TEST_F(LogFollowerTest, BatchThatIsDurableOnlyInPartWaitsForTheRest) {
+  Open();
+  Put("one");
+  Put("two");
+  Sync();
+  const Lsn end = durable_;
+  durable_ = written_[1].first;  // no writer says this, but a caller may
+  auto follower = Follow(WithWriter());
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(Drain(*follower), FollowEvent::kCaughtUp);
+  EXPECT_TRUE(seen_.empty());
+  durable_ = end;
+  ASSERT_EQ(Drain(*follower), FollowEvent::kCaughtUp);
+  EXPECT_EQ(seen_, written_);
+}
+
 // After a clean close and a reopening `durable` is the end of the seal, beyond what was read, and
 // yet nothing of the new segment is durable.
 TEST_F(LogFollowerTest, FirstBatchBehindASealWaitsUntilItIsDurable) {
