@@ -134,6 +134,7 @@ BenchResult ComparedRounds::Merged() const {
 
 std::string CompareTable(const std::vector<ComparedRounds>& all) {
   std::vector<BenchResult> merged;
+  merged.reserve(all.size());
   for (const ComparedRounds& rounds : all) merged.push_back(rounds.Merged());
   const bool records = merged[0].counts_records();
   std::string table;
