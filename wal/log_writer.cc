@@ -10,6 +10,19 @@
 #include "wal/segment_file.h"
 
 namespace corewal {
+namespace {
+
+absl::Status Refusal(absl::string_view what) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat(what, "; nothing was appended; retry after Poll"));
+}
+
+absl::Status WithCause(const absl::Status& refusal, const absl::Status& cause) {
+  if (cause.ok()) return refusal;
+  return absl::ResourceExhaustedError(absl::StrCat(refusal.message(), " (", cause.message(), ")"));
+}
+
+}  // namespace
 
 LogWriter::LogWriter(FileSystem& files, StorageIo& io, const Clock& clock,
                      const LogWriterOptions& options, const RecoveredLog& recovered)
@@ -27,7 +40,13 @@ LogWriter::LogWriter(FileSystem& files, StorageIo& io, const Clock& clock,
                  .room_for_another = [this] { return RoomForSegment(); }},
                 recovered.live.empty() ? 1 : recovered.live.back().sequence + 1),
       cursors_(options.uuid, options.shard),
-      callbacks_(options.callbacks_max) {
+      callbacks_(options.callbacks_max),
+      stalled_{
+          Refusal(absl::StrCat(options.callbacks_max, " appends wait for their callback")),
+          Refusal("the log's seal is being written"),
+          Refusal("every buffer is being written"),
+          Refusal("the next segment is not ready"),
+      } {
   preparer_.WantReady(options.segments_first);
 }
 
@@ -81,9 +100,7 @@ absl::StatusOr<Lsn> LogWriter::AppendOfAnyType(absl::Span<const std::byte> paylo
 
 absl::StatusOr<Lsn> LogWriter::Append(absl::Span<const std::byte> payload,
                                       const AppendOptions& options, AppendCallback on_done) {
-  if (callbacks_.full()) {
-    return StallStatus(absl::StrCat(callbacks_.capacity(), " appends wait for their callback"));
-  }
+  if (callbacks_.full()) return Stalled(Stall::kCallbacks);
   ASSIGN_OR_RETURN(const Lsn lsn, Append(payload, options));
   callbacks_.Push(lsn, options.durability, std::move(on_done));
   return lsn;
@@ -92,9 +109,7 @@ absl::StatusOr<Lsn> LogWriter::Append(absl::Span<const std::byte> payload,
 absl::StatusOr<Lsn> LogWriter::AppendControl(absl::Span<const std::byte> payload,
                                              const AppendOptions& options, AppendCallback on_done) {
   CHECK(!IsUserType(options.type));
-  if (callbacks_.full()) {
-    return StallStatus(absl::StrCat(callbacks_.capacity(), " appends wait for their callback"));
-  }
+  if (callbacks_.full()) return Stalled(Stall::kCallbacks);
   ASSIGN_OR_RETURN(const Lsn lsn, AppendOfAnyType(payload, options));
   callbacks_.Push(lsn, options.durability, std::move(on_done));
   return lsn;
@@ -160,8 +175,10 @@ absl::StatusOr<Lsn> LogWriter::AppendLarge(absl::Span<const std::byte> payload,
   const uint64_t segments = log_bytes / per_segment + 1;
   if (preparer_.ready_count() < segments) {
     preparer_.WantReady(static_cast<uint32_t>(segments));
-    return StallStatus(absl::StrCat("a record of ", payload.size(), " bytes needs ", segments,
-                                    " segments ready, ", preparer_.ready_count(), " are"));
+    ++stats_.stalls;
+    return WithCause(Refusal(absl::StrCat("a record of ", payload.size(), " bytes needs ", segments,
+                                          " segments ready, ", preparer_.ready_count(), " are")),
+                     preparer_.stall());
   }
   Lsn record_lsn;
   absl::Span<const std::byte> rest = payload;
@@ -196,7 +213,7 @@ absl::StatusOr<Lsn> LogWriter::AppendLarge(absl::Span<const std::byte> payload,
 
 absl::Status LogWriter::MakeRoom(uint64_t payload_bytes) {
   if (builder_.open() && !builder_.empty()) {
-    if (seal_in_flight_) return StallStatus("the log's seal is being written");
+    if (seal_in_flight_) return Stalled(Stall::kSeal);
     CloseBatch();
     if (!failure_.ok()) return failure_;
   }
@@ -213,9 +230,9 @@ uint64_t LogWriter::SegmentRoom() const {
 }
 
 absl::Status LogWriter::OpenBatch(uint64_t payload_bytes) {
-  if (queue_.full()) return StallStatus("every buffer is being written");
+  if (queue_.full()) return Stalled(Stall::kBuffers);
   absl::StatusOr<BufferLease> buffer = io_.AcquireBuffer();
-  if (absl::IsResourceExhausted(buffer.status())) return StallStatus(buffer.status().message());
+  if (absl::IsResourceExhausted(buffer.status())) return Stalled(Stall::kBuffers);
   if (!buffer.ok()) return buffer.status();
   if (SegmentRoom() < RoundUpToBlock(kBatchHeaderBytes + FramedBytes(payload_bytes))) {
     RETURN_IF_ERROR(StartSegment());
@@ -235,7 +252,7 @@ absl::Status LogWriter::StartSegment() {
   std::optional<SegmentPreparer::Ready> ready = preparer_.Take();
   if (!ready.has_value()) {
     preparer_.Hurry();
-    return StallStatus("the next segment is not ready");
+    return Stalled(Stall::kSegment);
   }
   CHECK_EQ(ready->sequence, last_sequence_ + 1);
   ActiveSegment segment;
@@ -255,11 +272,9 @@ absl::Status LogWriter::StartSegment() {
   return absl::OkStatus();
 }
 
-absl::Status LogWriter::StallStatus(absl::string_view what) {
+absl::Status LogWriter::Stalled(Stall why) {
   ++stats_.stalls;
-  std::string message = absl::StrCat(what, "; nothing was appended; retry after Poll");
-  if (!preparer_.stall().ok()) absl::StrAppend(&message, " (", preparer_.stall().message(), ")");
-  return absl::ResourceExhaustedError(message);
+  return WithCause(stalled_[static_cast<size_t>(why)], preparer_.stall());
 }
 
 void LogWriter::EncodeHeaderOfNewSegment() {

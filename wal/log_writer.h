@@ -246,7 +246,9 @@ class LogWriter {
   void CloseBatch();
   BatchHeader NextBatchHeader() const;
   void EncodeHeaderOfNewSegment();
-  absl::Status StallStatus(absl::string_view what);
+  // Why an append was refused for now.
+  enum class Stall : uint8_t { kCallbacks, kSeal, kBuffers, kSegment };
+  absl::Status Stalled(Stall why);
 
   void Advance();
   void Reap();
@@ -328,6 +330,7 @@ class LogWriter {
   absl::Status failure_;
   uint64_t progress_ = 0;  // completions handled; tells Wait that something moved
   LogWriterStats stats_;
+  const std::array<absl::Status, 4> stalled_;  // by Stall; made once: refusals may be many
   std::array<Completion, 32> reaped_;
 };
 
