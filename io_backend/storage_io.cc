@@ -24,6 +24,10 @@ absl::Status StorageIo::Cancel(OpToken) {
   return absl::UnimplementedError("this storage cancels nothing");
 }
 
+absl::Status StorageIo::WakeOn(int) {
+  return absl::UnimplementedError("this storage does not sleep");
+}
+
 absl::string_view OpKindName(OpKind kind) {
   switch (kind) {
     case OpKind::kWrite:

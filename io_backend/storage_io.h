@@ -220,6 +220,11 @@ class StorageIo {
   // first call, owned by the backend.
   virtual absl::StatusOr<int> notify_fd() = 0;
 
+  // From now on Wait also returns (OK) soon after this eventfd (non-blocking) was written, by any
+  // thread, and reads it; a lone operation that is done by a system call goes on, though. Once;
+  // `event_fd` outlives the storage. Unimplemented: this storage's Wait does not sleep.
+  virtual absl::Status WakeOn(int event_fd);
+
   virtual uint32_t in_flight() const = 0;  // accepted and not yet polled
   virtual uint32_t queue_depth() const = 0;
   virtual uint32_t buffer_bytes() const = 0;

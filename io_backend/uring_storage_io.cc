@@ -1,5 +1,7 @@
 #include "io_backend/uring_storage_io.h"
 
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/uio.h>
 
 #include <algorithm>
@@ -22,6 +24,7 @@ namespace {
 constexpr int kRefusedWaitsMax = 16;
 // Of a request to cancel; no token is like it, since no kind of operation is.
 constexpr uint64_t kCancelUserData = UINT64_MAX;
+constexpr uint64_t kWakeUserData = UINT64_MAX - 1;
 
 }  // namespace
 
@@ -141,8 +144,15 @@ absl::Status UringStorageIo::WaitReady(uint32_t min_ready, MonotonicNs deadline)
     DoLoneOperation();
     return absl::OkStatus();
   }
+  ArmWake();
   QueueStaged();
   for (int refused = 0;;) {
+    if (woken_) {
+      woken_ = false;
+      eventfd_t ignored;
+      eventfd_read(wake_fd_, &ignored);
+      return SubmitStaged();
+    }
     const uint32_t ready = operations().ready();
     const uint32_t in_kernel = operations().in_kernel();
     if (ready >= min_ready || in_kernel == 0) return SubmitStaged();
@@ -155,6 +165,25 @@ absl::Status UringStorageIo::WaitReady(uint32_t min_ready, MonotonicNs deadline)
       return SubmitStaged();
     }
   }
+}
+
+absl::Status UringStorageIo::WakeOn(int event_fd) {
+  RETURN_IF_ERROR(owner().Check());
+  wake_fd_ = event_fd;
+  return absl::OkStatus();
+}
+
+// A poll of its own in the ring, which takes no slot.
+void UringStorageIo::ArmWake() {
+  if (wake_fd_ < 0 || wake_armed_) return;
+  // Room for it and for everything that is staged.
+  if (ring_->entries() - ring_->queued() <= operations().staged()) {
+    if (!ring_->Submit().ok() || ring_->entries() <= operations().staged()) return;
+  }
+  io_uring_sqe* const sqe = ring_->Queue();
+  io_uring_prep_poll_add(sqe, wake_fd_, POLLIN);
+  sqe->user_data = kWakeUserData;
+  wake_armed_ = true;
 }
 
 // Enters the kernel once, then takes what came.
@@ -284,6 +313,11 @@ void UringStorageIo::QueueRead(const Operation& op, io_uring_sqe* sqe, int file)
 
 void UringStorageIo::TakeCqe(const io_uring_cqe& cqe) {
   if (cqe.user_data == kCancelUserData) return;
+  if (cqe.user_data == kWakeUserData) {
+    wake_armed_ = false;
+    woken_ = true;
+    return;
+  }
   const std::optional<uint32_t> slot = operations().FindInKernel(cqe.user_data);
   if (!slot.has_value()) {
     ++mutable_stats().stale_completions;

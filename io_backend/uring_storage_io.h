@@ -45,6 +45,8 @@ class UringStorageIo final : public StorageIoBase {
                                                                 const UringTuning& tuning = {});
   ~UringStorageIo() override;
 
+  absl::Status WakeOn(int event_fd) override;
+
  private:
   UringStorageIo(const StorageIoOptions& options, const UringTuning& tuning,
                  std::unique_ptr<BufferPool> pool, std::unique_ptr<Ring> ring,
@@ -67,6 +69,7 @@ class UringStorageIo final : public StorageIoBase {
 
   void ShowRegistered();
   void QueueStaged();
+  void ArmWake();
   void QueueSqe(uint32_t slot);
   void QueueWrite(const Operation& op, io_uring_sqe* sqe, int file) const;
   void QueueRead(const Operation& op, io_uring_sqe* sqe, int file) const;
@@ -88,6 +91,9 @@ class UringStorageIo final : public StorageIoBase {
   BufferGroupIds own_group_ids_{1};   // the storage needs one group
   UringBuffers buffers_;
   uint64_t direct_calls_ = 0;
+  int wake_fd_ = -1;         // see WakeOn
+  bool wake_armed_ = false;  // the ring watches it
+  bool woken_ = false;       // and has seen it written; the next Wait returns
 };
 
 }  // namespace corewal

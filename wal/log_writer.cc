@@ -290,7 +290,8 @@ void LogWriter::EncodeHeaderOfNewSegment() {
   header.previous_end = log_end_;
   header.previous_crc = last_crc_;
   header.durable = durable_;
-  header.epoch = epoch_;
+  // Not epoch_: the header may survive a crash without the batch that brings that epoch.
+  header.epoch = closed_epoch_;
   timespec wall;
   clock_gettime(CLOCK_REALTIME, &wall);
   header.created_unix_ns =
@@ -313,6 +314,7 @@ void LogWriter::CloseBatch() {
   const uint32_t skip_bytes = builder_.skip_bytes();
   if (header_pending_) EncodeHeaderOfNewSegment();
   BatchBuilder::Finished batch = builder_.Finish(NextBatchHeader());
+  closed_epoch_ = epoch_;
   CHECK_GE(batch.begin, submitted_) << DebugString();  // I3
   const uint32_t index = queue_.Push(batch.begin, batch.end, batch.safe_end);
   const bool dsync = options_.sync_method == SyncMethod::kDsync;

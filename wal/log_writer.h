@@ -287,6 +287,7 @@ class LogWriter {
   const LogWriterOptions options_;
   Incarnation incarnation_;
   Epoch epoch_;
+  Epoch closed_epoch_;  // of the last closed batch: what a new segment's header may claim
 
   BatchBuilder builder_;
   BatchQueue queue_;

@@ -89,7 +89,7 @@ absl::Status LogWriter::AdoptCursors() {
 absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {
   incarnation_.bits =
       (uint64_t{recovered.last_incarnation.count()} + 1) << 32 | (RandomUint64() & 0xffffffff);
-  epoch_ = recovered.last_epoch;
+  epoch_ = closed_epoch_ = recovered.last_epoch;
   log_end_ = recovered.end.lsn;
   last_crc_ = recovered.end.last_crc;
   submitted_ = written_ = written_safe_ = durable_ = published_durable_ = log_end_;
