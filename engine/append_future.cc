@@ -1,34 +1,14 @@
 #include "engine/append_future.h"
 
 #include "base/check.h"
-#include "base/futex.h"
 #include "engine/append_state.h"
 
 namespace corewal {
 
-void AppendState::Complete(absl::StatusOr<Lsn> result) {
-  result_ = std::move(result);
-  if (on_done_) {
-    on_done_(result_);
-  } else {
-    // Release: result_ is visible to whoever sees ready_ set.
-    if (ready_.exchange(kReady, std::memory_order_acq_rel) == kWaited) FutexWake(ready_, INT32_MAX);
-  }
-  Release();
-}
-
-bool AppendState::WaitUntil(MonotonicNs deadline) const {
-  for (;;) {
-    uint32_t state = ready_.load(std::memory_order_acquire);
-    if (state == kReady) return true;
-    if (deadline != kNever && Clock::System().Now() >= deadline) return false;
-    // Says that a wake-up is wanted, so that Complete makes no system call for nobody.
-    if (state == kPending &&
-        !ready_.compare_exchange_strong(state, kWaited, std::memory_order_acq_rel)) {
-      continue;
-    }
-    FutexWait(ready_, kWaited, deadline);
-  }
+MonotonicNs DeadlineAfter(absl::Duration timeout) {
+  const MonotonicNs now = Clock::System().Now();
+  const int64_t wait = absl::ToInt64Nanoseconds(timeout);  // saturates
+  return wait >= kNever - now ? kNever : now + wait;
 }
 
 AppendFuture& AppendFuture::operator=(AppendFuture&& other) noexcept {
@@ -56,12 +36,27 @@ absl::StatusOr<Lsn> AppendFuture::Wait() {
 
 absl::StatusOr<Lsn> AppendFuture::WaitFor(absl::Duration timeout) {
   CHECK(valid());
-  const MonotonicNs now = Clock::System().Now();
-  const int64_t wait = absl::ToInt64Nanoseconds(timeout);  // saturates
-  const MonotonicNs deadline = wait >= kNever - now ? kNever : now + wait;
-  if (!state_->WaitUntil(deadline)) {
+  if (!state_->WaitUntil(DeadlineAfter(timeout))) {
     return absl::DeadlineExceededError("the append is not durable yet; it goes on");
   }
+  return state_->result();
+}
+
+absl::StatusOr<Lsn> AppendFuture::Wait(const std::stop_token& stop) {
+  CHECK(valid());
+  if (!state_->WaitUntil(kNever, stop)) {
+    return absl::CancelledError("the wait was stopped; the append goes on");
+  }
+  return state_->result();
+}
+
+bool AppendFuture::Suspend(void* address, void (*resume)(void*)) {
+  CHECK(valid());
+  return state_->Suspend(address, resume);
+}
+
+absl::StatusOr<Lsn> AppendFuture::await_resume() {
+  CHECK(ready());
   return state_->result();
 }
 

@@ -1,16 +1,25 @@
 // engine/append_future.h: the answer to an append from another thread.
 //
+//   StatusOr<Lsn> lsn = future.Wait();               blocks
+//   lsn = future.WaitFor(absl::Milliseconds(5));     DeadlineExceeded: not yet
+//   lsn = future.Wait(stop_token);                   Cancelled: a stop was requested meanwhile
+//   lsn = co_await future;                           goes on on the shard's thread
+//
 // Ready exactly once: with the record's LSN when it is as durable as was asked, or with the error.
-// Move-only; may be dropped at any time, which never takes the append back.
-// Thread: any, one at a time per future.
+// A deadline or a stop ends the waiting, never the append, which goes on; wait again to know.
+// Move-only; may be dropped at any time, which does not take the append back either.
+// Thread: any, one at a time per future. A coroutine that awaits is resumed inside the shard's
+// Poll, as a callback is: it must not block, and may append.
 #ifndef COREWAL_ENGINE_APPEND_FUTURE_H_
 #define COREWAL_ENGINE_APPEND_FUTURE_H_
 
+#include <stop_token>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/clock.h"
 #include "wal/lsn.h"
 
 namespace corewal {
@@ -26,16 +35,31 @@ class AppendFuture {
 
   bool valid() const { return state_ != nullptr; }
   bool ready() const;
-  // Blocks until ready. Must be valid.
+  // Blocks until ready. Must be valid, here and below.
   absl::StatusOr<Lsn> Wait();
   // DeadlineExceeded: not ready yet; the append itself goes on and the future stays valid.
   absl::StatusOr<Lsn> WaitFor(absl::Duration timeout);
+  // Cancelled: a stop was requested before it was ready; likewise.
+  absl::StatusOr<Lsn> Wait(const std::stop_token& stop);
+
+  // What co_await calls.
+  bool await_ready() const { return ready(); }
+  template <typename Handle>  // std::coroutine_handle<Promise>
+  bool await_suspend(Handle handle) {
+    return Suspend(handle.address(), [](void* at) { Handle::from_address(at).resume(); });
+  }
+  absl::StatusOr<Lsn> await_resume();
 
  private:
   friend class Engine;
+  friend class AppendPath;
   explicit AppendFuture(AppendState* state) : state_(state) {}
+  bool Suspend(void* address, void (*resume)(void*));
   AppendState* state_ = nullptr;
 };
+
+// Now + timeout, for absl::InfiniteDuration() kNever.
+MonotonicNs DeadlineAfter(absl::Duration timeout);
 
 }  // namespace corewal
 

@@ -1,8 +1,12 @@
 // engine/append_state.h: what an append from another thread and its shard share until it is
 // answered.
 //
-//   producer: new, Push into the mailbox        shard: Complete once, Release
-//   future:   Wait, Release
+//   producer: Take, Push into the mailbox       shard: Complete once, Release
+//   future:   Wait or Suspend, Release          last Release: back into the pool
+//
+// States come from one pool for the process, which grows by whole slabs and gives nothing back: an
+// append allocates nothing once the pool has seen as many answers outstanding as there are now. A
+// future may outlive its engine.
 //
 // Thread: Complete by the shard; the rest by anyone who holds a reference.
 #ifndef COREWAL_ENGINE_APPEND_STATE_H_
@@ -10,6 +14,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <stop_token>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -22,35 +27,47 @@ namespace corewal {
 class AppendState {
  public:
   // With one reference for the shard, and one more for a future.
-  explicit AppendState(int references) : references_(references) {}
-  explicit AppendState(AppendCallback on_done) : references_(1), on_done_(std::move(on_done)) {}
+  static AppendState* Take(int references);
+  static AppendState* Take(AppendCallback on_done);
+  // States that the pool holds, in use or not.
+  static uint64_t pool_size();
 
-  // Publishes the answer, runs the callback or wakes the waiter, and drops the shard's reference.
+  // Publishes the answer, runs the callback, wakes the waiter or resumes who suspended, and drops
+  // the shard's reference.
   void Complete(absl::StatusOr<Lsn> result);
 
   bool ready() const {
     // Acquire: pairs with the release in Complete, so that result_ is visible.
     return ready_.load(std::memory_order_acquire) == kReady;
   }
-  // Blocks until ready or until `deadline`; whether it is ready.
-  bool WaitUntil(MonotonicNs deadline) const;
+  // Blocks until ready, until `deadline`, or until a stop is requested; whether it is ready.
+  bool WaitUntil(MonotonicNs deadline, const std::stop_token& stop = {}) const;
+  // Has Complete call resume(address) on its thread. False: ready already, nothing will be called.
+  // One waiter at a time, of either kind.
+  bool Suspend(void* address, void (*resume)(void*));
   // Requires ready().
   const absl::StatusOr<Lsn>& result() const { return result_; }
 
   void Release() {
-    // Acquire-release: whoever deletes sees all that the others did.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    // Acquire-release: whoever recycles sees all that the others did.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) Recycle();
   }
 
  private:
-  ~AppendState() = default;
+  friend class AppendStatePool;
+  void Recycle();
 
-  // pending -> [waited ->] ready
-  enum : uint32_t { kPending = 0, kReady = 1, kWaited = 2 };
+  // pending -> [waited | suspended ->] ready
+  enum : uint32_t { kPending = 0, kReady = 1, kWaited = 2, kSuspended = 3 };
   mutable std::atomic<uint32_t> ready_{kPending};  // the futex word
-  std::atomic<int> references_;
+  std::atomic<int> references_{0};
   absl::StatusOr<Lsn> result_ = Lsn();
   AppendCallback on_done_;
+  void* continuation_ = nullptr;
+  void (*resume_)(void*) = nullptr;
+  // In the pool: the next free one's number, 0 for none; and this one's own, from 1.
+  std::atomic<uint32_t> next_free_{0};
+  uint32_t number_ = 0;
 };
 
 }  // namespace corewal

@@ -1,305 +1,186 @@
 #include "engine/engine.h"
 
-#include <pthread.h>
-#include <sched.h>
-
 #include <algorithm>
-#include <future>
-#include <map>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
-#include "base/errno_status.h"
 #include "base/status_macros.h"
-#include "base/thread_owner.h"
 #include "engine/append_state.h"
-#include "engine/shard_core.h"
-#include "io_backend/file_system.h"
-#include "wal/log_meta.h"
-#include "wal/segment_set.h"
+#include "engine/engine_impl.h"
+#include "engine/mutation.h"
+#include "wal/control_record.h"
 
 namespace corewal {
 namespace {
 
-constexpr uint32_t kShardsMax = 1024;
 const LogEndReport kNothingFound{.end = LogEnd::kEmpty, .row = "E0"};
+constexpr uint64_t kBatchesBetweenSaves = 1u << 16;  // bounds what recovery must look at
 
-// For reading at open and for replay: posix unless the log's own backend is asked for by name.
-StorageIoOptions ReadIoOptions(const EngineOptions& options) {
-  StorageIoOptions io;
-  io.backend = options.shard.io.backend;
-  io.buffers = 8;
-  io.buffer_bytes = 1u << 20;
-  io.registered_buffers = options.shard.io.registered_buffers;
-  io.registered_files = options.shard.io.registered_files;
-  return io;
+// 0: do not wait.
+MonotonicNs RoomDeadline(absl::Duration wait) {
+  return wait <= absl::ZeroDuration() ? 0 : DeadlineAfter(wait);
 }
 
-absl::Status CheckOptions(const EngineOptions& options) {
-  if (options.directory.empty()) return absl::InvalidArgumentError("directory: none given");
-  if (options.shards < 1 || options.shards > kShardsMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("shards ", options.shards, ": want 1 to ", kShardsMax));
-  }
-  const uint32_t mailbox = options.shard.mailbox_bytes;
-  if (mailbox < 4096 || (mailbox & (mailbox - 1)) != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("mailbox_bytes ", mailbox, ": want a power of two from 4096"));
-  }
-  return absl::OkStatus();
-}
-
-void PinToCpu(std::thread& thread, uint32_t index) {
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return;
-  int nth = static_cast<int>(index % static_cast<uint32_t>(std::max(1, CPU_COUNT(&allowed))));
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed) || nth-- > 0) continue;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    pthread_setaffinity_np(thread.native_handle(), sizeof(one), &one);  // a wish, not a need
-    return;
-  }
-}
-
-}  // namespace
-
-class Engine::Impl {
+// Runs one call on a shard's thread, and answers `state`.
+class Request final : public ControlItem {
  public:
-  explicit Impl(const EngineOptions& options) : options_(options) {}
-  ~Impl();
-
-  absl::Status Open();
-  absl::Status Close();
-
-  const EngineOptions& options() const { return options_; }
-  const LogMeta& meta() const { return meta_; }
-  const std::map<uint32_t, RecoveredLog>& recovered() const { return recovered_; }
-  std::string DirectoryOf(ShardId shard) const { return ShardDirectory(options_.directory, shard); }
-
-  // Null: no such shard, or one that the host has not attached yet.
-  ShardCore* core(ShardId shard) const {
-    return ToIndex(shard) < cores_.size() ? cores_[ToIndex(shard)].get() : nullptr;
+  using Body = std::function<bool(ShardCore&, AppendState*)>;  // false: not now
+  Request(Body body, AppendState* state) : body_(std::move(body)), state_(state) {}
+  bool Run(ShardCore& core) override {
+    if (!body_(core, state_)) return false;
+    delete this;
+    return true;
   }
-  absl::Status NoSuchShard(ShardId shard) const {
-    return absl::InvalidArgumentError(
-        absl::StrCat("shard ", ToIndex(shard), ": this engine has ", options_.shards));
+  void Refuse(const absl::Status& why) override {
+    state_->Complete(why);
+    delete this;
   }
-  bool attached(ShardId shard) const { return attached_[ToIndex(shard)]; }
-  void set_attached(ShardId shard) { attached_[ToIndex(shard)] = true; }
 
  private:
-  absl::Status RecoverShards(StorageIo& io);
-  absl::Status TakeIdentity();
-  absl::Status ChooseSyncMethod(StorageIo& io);
-  absl::Status SyncWhatNoThreadOpens();
-  absl::Status StartThreads();
-
-  const uint64_t process_ = ProcessGeneration();
-  EngineOptions options_;
-  std::unique_ptr<DirectoryLock> lock_;
-  LogMeta meta_;
-  bool meta_changed_ = false;
-  std::map<uint32_t, RecoveredLog> recovered_;
-  std::vector<std::unique_ptr<ShardCore>> cores_;
-  std::vector<char> attached_;
-  std::vector<std::thread> threads_;
-  bool closed_ = false;
-  absl::Status close_status_;
+  const Body body_;
+  AppendState* const state_;
 };
 
-absl::Status Engine::Impl::Open() {
-  RETURN_IF_ERROR(CheckOptions(options_));
-  FileSystem& files = FileSystem::Host();
-  RETURN_IF_ERROR(files.CreateDirectories(options_.directory));
-  ASSIGN_OR_RETURN(lock_, files.Lock(absl::StrCat(options_.directory, "/", kLockFileName)));
-  absl::StatusOr<LogMeta> meta = ReadLogMeta(files, options_.directory);
-  if (meta.ok()) {
-    meta_ = *std::move(meta);
-  } else if (!absl::IsNotFound(meta.status())) {
-    return meta.status();
-  }
-  ASSIGN_OR_RETURN(std::unique_ptr<StorageIo> io, CreateStorageIo(ReadIoOptions(options_)));
-  RETURN_IF_ERROR(RecoverShards(*io));
-  RETURN_IF_ERROR(TakeIdentity());
-  RETURN_IF_ERROR(ChooseSyncMethod(*io));
-  if (meta_changed_) RETURN_IF_ERROR(WriteLogMeta(files, options_.directory, meta_));
-
-  for (uint32_t i = 0; i < options_.shards; ++i) {
-    const ShardId shard{i};
-    RETURN_IF_ERROR(files.CreateDirectories(DirectoryOf(shard)));
-    RecoveredLog& log = recovered_[i];
-    if (log.end.end == LogEnd::kNotYet) log.end = kNothingFound;
-    ShardCore::Config config;
-    config.directory = DirectoryOf(shard);
-    config.uuid = meta_.uuid;
-    config.shard = shard;
-    config.options = options_.shard;
-    config.sync_probe = meta_.sync_probe;
-    cores_.push_back(std::make_unique<ShardCore>(std::move(config), log));
-  }
-  // A process that died may have made a shard's directory and not synced its name.
-  RETURN_IF_ERROR(files.SyncDirectory(options_.directory));
-  RETURN_IF_ERROR(SyncWhatNoThreadOpens());
-  attached_.assign(options_.shards, 0);
-  if (options_.threads == EngineOptions::Threads::kEngine) return StartThreads();
-  return absl::OkStatus();
-}
-
-// Every shard directory found counts, also those beyond options.shards: a log must not be ignored
-// because fewer cores are configured today.
-absl::Status Engine::Impl::RecoverShards(StorageIo& io) {
-  FileSystem& files = FileSystem::Host();
-  ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.List(options_.directory));
-  for (const DirectoryEntry& entry : entries) {
-    const std::optional<ShardId> shard = ParseShardDirectoryName(entry.name);
-    if (!shard.has_value()) continue;
-    ASSIGN_OR_RETURN(recovered_[ToIndex(*shard)],
-                     RecoverLog(files, io, DirectoryOf(*shard), meta_.uuid, options_.recovery));
-  }
-  return absl::OkStatus();
-}
-
-// A log without its metadata file keeps the UUID of its segments; a new log gets a new one.
-absl::Status Engine::Impl::TakeIdentity() {
-  for (const auto& [index, log] : recovered_) {
-    if (log.live.empty()) continue;
-    const SegmentFile& segment = log.live.front();
-    if (ToIndex(segment.header.shard) != index) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(segment.path, ": belongs to shard ", ToIndex(segment.header.shard),
-                       ", not to shard ", index, "; move the file away"));
-    }
-    if (meta_.uuid.is_zero()) {
-      meta_.uuid = segment.header.uuid;
-      meta_changed_ = true;
-    } else if (meta_.uuid != segment.header.uuid) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(segment.path, ": belongs to log ", segment.header.uuid.ToString(),
-                       ", this is log ", meta_.uuid.ToString(), "; move the file away"));
-    }
-  }
-  if (meta_.uuid.is_zero()) {
-    meta_.uuid = LogUuid::Random();
-    meta_changed_ = true;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Engine::Impl::ChooseSyncMethod(StorageIo& io) {
-  if (options_.shard.sync_method != SyncMethod::kAuto) return absl::OkStatus();
-  if (meta_.sync_method == SyncMethod::kAuto) {
-    ASSIGN_OR_RETURN(
-        const SyncProbe probe,
-        ProbeSyncMethod(FileSystem::Host(), io, options_.directory, options_.shard.direct));
-    meta_.sync_method = probe.best;
-    meta_.sync_probe = probe.ToString();
-    meta_changed_ = true;
-  }
-  options_.shard.sync_method = meta_.sync_method;
-  return absl::OkStatus();
-}
-
-// Replay hands out records as durable. Opening a shard makes them so, but a host opens its shards
-// later, and those beyond options.shards are not opened at all.
-absl::Status Engine::Impl::SyncWhatNoThreadOpens() {
-  const bool host = options_.threads == EngineOptions::Threads::kHost;
-  for (const auto& [index, log] : recovered_) {
-    if (!host && index < options_.shards) continue;
-    RETURN_IF_ERROR(SyncRecovered(FileSystem::Host(), DirectoryOf(ShardId{index}), log));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Engine::Impl::StartThreads() {
-  std::vector<std::future<absl::Status>> opened;
-  for (uint32_t i = 0; i < options_.shards; ++i) {
-    std::promise<absl::Status> promise;
-    opened.push_back(promise.get_future());
-    threads_.emplace_back([core = cores_[i].get(), promise = std::move(promise)]() mutable {
-      absl::Status status = core->Open();
-      const bool ok = status.ok();
-      promise.set_value(std::move(status));
-      if (ok) core->Run();
-    });
-    if (options_.pin_threads) PinToCpu(threads_.back(), i);
-  }
-  absl::Status first;
-  for (std::future<absl::Status>& result : opened) first.Update(result.get());
-  return first;
-}
-
-Engine::Impl::~Impl() {
-  if (Close().ok() || ProcessGeneration() == process_) return;
-  // In a forked child there are no such threads, and the rings, the callbacks and the log are the
-  // parent's: nothing of it is touched.
-  for (std::thread& thread : threads_) thread.detach();
-  for (auto& core : cores_) core.release();  // NOLINT(bugprone-unused-return-value)
-}
-
-absl::Status Engine::Impl::Close() {
-  if (ProcessGeneration() != process_) {
-    return absl::FailedPreconditionError("the engine is that of the process that forked this one");
-  }
-  if (closed_) return close_status_;
-  for (uint32_t i = 0; i < attached_.size(); ++i) {
-    if (!attached_[i] || cores_[i]->closed() || cores_[i]->OnOwnerThread()) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "shard ", i, " is attached to a thread that has not closed it: call its Close() there"));
-  }
-  closed_ = true;
-  for (auto& core : cores_) core->Shut();
-  for (std::thread& thread : threads_) thread.join();
-  for (auto& core : cores_) {
-    if (!core->closed()) core->Close().IgnoreError();
-    close_status_.Update(core->info().failure);
-  }
-  lock_.reset();
-  return close_status_;
-}
+}  // namespace
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() = default;
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options) {
-  auto impl = std::make_unique<Impl>(options);
+  return OpenEngineIn(options, EngineEnvironment{});
+}
+
+absl::StatusOr<std::unique_ptr<Engine>> OpenEngineIn(const EngineOptions& options,
+                                                     const EngineEnvironment& environment) {
+  auto impl = std::make_unique<Engine::Impl>(options, environment);
   RETURN_IF_ERROR(impl->Open());
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
 absl::StatusOr<AppendFuture> Engine::Append(ShardId shard, absl::Span<const std::byte> payload,
-                                            const AppendOptions& options) {
+                                            const SendOptions& options) {
   ShardCore* core = impl_->core(shard);
   if (core == nullptr) return impl_->NoSuchShard(shard);
-  auto* state = new AppendState(2);
-  if (absl::Status pushed = core->Push({.payload = payload, .options = options, .state = state});
-      !pushed.ok()) {
-    state->Release();
-    state->Release();
-    return pushed;
-  }
-  return AppendFuture(state);
+  AppendState* state = AppendState::Take(2);
+  absl::Status pushed = core->PushBlocking({.payload = payload,
+                                            .options = {options.durability, options.type},
+                                            .state = state,
+                                            .epoch = impl_->epochs().open().value()},
+                                           RoomDeadline(options.wait_for_room));
+  if (pushed.ok()) return AppendFuture(state);
+  state->Release();
+  state->Release();
+  return pushed;
 }
 
 absl::Status Engine::Append(ShardId shard, absl::Span<const std::byte> payload,
-                            const AppendOptions& options, AppendCallback on_done) {
+                            const SendOptions& options, AppendCallback on_done) {
   ShardCore* core = impl_->core(shard);
   if (core == nullptr) return impl_->NoSuchShard(shard);
-  auto* state = new AppendState(std::move(on_done));
-  absl::Status pushed = core->Push({.payload = payload, .options = options, .state = state});
+  AppendState* state = AppendState::Take(std::move(on_done));
+  absl::Status pushed = core->PushBlocking({.payload = payload,
+                                            .options = {options.durability, options.type},
+                                            .state = state,
+                                            .epoch = impl_->epochs().open().value()},
+                                           RoomDeadline(options.wait_for_room));
   if (!pushed.ok()) state->Release();
   return pushed;
 }
 
 absl::Status Engine::Post(ShardId shard, absl::Span<const std::byte> payload,
-                          const AppendOptions& options) {
+                          const SendOptions& options) {
   ShardCore* core = impl_->core(shard);
   if (core == nullptr) return impl_->NoSuchShard(shard);
-  return core->Push({.payload = payload, .options = options});
+  return core->PushBlocking({.payload = payload,
+                             .options = {options.durability, options.type},
+                             .epoch = impl_->epochs().open().value()},
+                            RoomDeadline(options.wait_for_room));
 }
+
+absl::StatusOr<AppendFuture> Engine::AppendBatch(
+    ShardId shard, absl::Span<const absl::Span<const std::byte>> payloads,
+    const SendOptions& options) {
+  ShardCore* core = impl_->core(shard);
+  if (core == nullptr) return impl_->NoSuchShard(shard);
+  if (payloads.empty()) return absl::InvalidArgumentError("a batch of no records");
+  AppendState* state = AppendState::Take(2);
+  absl::Status pushed = core->PushBlocking({.kind = Mailbox::Kind::kBatch,
+                                            .records = payloads,
+                                            .options = {options.durability, options.type},
+                                            .state = state,
+                                            .epoch = impl_->epochs().open().value()},
+                                           RoomDeadline(options.wait_for_room));
+  if (pushed.ok()) return AppendFuture(state);
+  state->Release();
+  state->Release();
+  return pushed;
+}
+
+absl::StatusOr<AppendFuture> Engine::AppendAtomically(absl::Span<const AtomicPart> parts,
+                                                      absl::Duration wait_for_room) {
+  if (impl_->in_child()) {
+    return absl::FailedPreconditionError("the engine is that of the process that forked this one");
+  }
+  if (parts.empty()) return absl::InvalidArgumentError("an atomic batch of no parts");
+  for (const AtomicPart& part : parts) {
+    if (impl_->core(part.shard) == nullptr) return impl_->NoSuchShard(part.shard);
+    if (!IsUserType(part.type)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "record type ", static_cast<uint32_t>(part.type), " is corewal's own; use 0 to 127"));
+    }
+    if (part.payload.size() > kRecordBytesMax - 24 - 16 * parts.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a part of ", part.payload.size(), " bytes: too large"));
+    }
+  }
+  RETURN_IF_ERROR(impl_->AllowAtomic());
+  const MonotonicNs deadline = RoomDeadline(wait_for_room);
+  AppendState* state = AppendState::Take(2);
+  for (;;) {
+    std::vector<uint32_t> seen;
+    for (const auto& core : impl_->cores()) seen.push_back(core->room_seen());
+    ShardId full{};
+    absl::Status begun = impl_->batches().Begin(parts, state, &full);
+    if (begun.ok()) break;
+    if (absl::IsResourceExhausted(begun) && deadline != 0) {
+      begun = impl_->core(full)->WaitForRoom(seen[ToIndex(full)], deadline);
+      if (begun.ok()) continue;
+    }
+    state->Release();
+    state->Release();
+    return begun;
+  }
+  if (impl_->batches().begun() % kBatchesBetweenSaves == 0) impl_->SaveState(nullptr).IgnoreError();
+  return AppendFuture(state);
+}
+
+absl::StatusOr<Epoch> Engine::AdvanceEpoch() {
+  if (impl_->in_child()) {
+    return absl::FailedPreconditionError("the engine is that of the process that forked this one");
+  }
+  RETURN_IF_ERROR(impl_->epochs().status());
+  RETURN_IF_ERROR(impl_->AllowEpochs());
+  const Epoch closed = impl_->epochs().Advance();
+  for (const auto& core : impl_->cores()) core->Wake();
+  return closed;
+}
+
+absl::StatusOr<Epoch> Engine::Barrier(absl::Duration timeout) {
+  for (const auto& core : impl_->cores()) {
+    if (!core->OnOwnerThread()) continue;
+    return absl::FailedPreconditionError(
+        "Barrier on a shard's own thread would wait for itself; use AdvanceEpoch and "
+        "durable_epoch");
+  }
+  ASSIGN_OR_RETURN(const Epoch closed, AdvanceEpoch());
+  RETURN_IF_ERROR(impl_->epochs().WaitDurable(closed, DeadlineAfter(timeout)));
+  return closed;
+}
+
+Epoch Engine::durable_epoch() const { return impl_->epochs().durable(); }
+absl::Status Engine::epoch_status() const { return impl_->epochs().status(); }
+Epoch Engine::recovered_epoch() const { return impl_->recovered_epoch(); }
 
 Lsn Engine::durable_lsn(ShardId shard) const {
   const ShardCore* core = impl_->core(shard);
@@ -309,14 +190,75 @@ Lsn Engine::durable_lsn(ShardId shard) const {
 absl::StatusOr<std::unique_ptr<ShardReplay>> Engine::Replay(ShardId shard, Lsn from) const {
   const auto found = impl_->recovered().find(ToIndex(shard));
   if (found == impl_->recovered().end()) return impl_->NoSuchShard(shard);
-  ASSIGN_OR_RETURN(std::unique_ptr<StorageIo> io, CreateStorageIo(ReadIoOptions(impl_->options())));
+  ASSIGN_OR_RETURN(std::unique_ptr<StorageIo> io, impl_->CreateReadIo(8));
   LogReaderOptions options;
   options.from = from;
   options.to = found->second.end.lsn;
   options.direct = impl_->options().shard.direct;
-  ASSIGN_OR_RETURN(std::unique_ptr<LogReader> reader,
-                   LogReader::Open(FileSystem::Host(), *io, impl_->DirectoryOf(shard), options));
-  return std::unique_ptr<ShardReplay>(new ShardReplay(std::move(io), std::move(reader)));
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<LogReader> reader,
+      LogReader::Open(*impl_->environment().files, *io, impl_->DirectoryOf(shard), options));
+  return std::unique_ptr<ShardReplay>(
+      new ShardReplay(std::move(io), std::move(reader), impl_->hidden(), shard));
+}
+
+absl::StatusOr<std::unique_ptr<Subscription>> Engine::Subscribe(ShardId shard, Lsn from) const {
+  ShardCore* core = impl_->core(shard);
+  if (core == nullptr) return impl_->NoSuchShard(shard);
+  Subscription::Source source;
+  source.shard = shard;
+  source.limit = [impl = impl_.get(), core] {
+    // A record of a batch that is not decided waits for that, and all behind it.
+    return impl->batches().begun() > 0 ? impl->batches().Floor(core->shard()) : core->durable_lsn();
+  };
+  source.hidden = [impl = impl_.get()](const RecordPlace& place) {
+    return impl->hidden()->count(place) > 0 || impl->batches().Hidden(place);
+  };
+  source.wait = [core, limit = source.limit](Lsn beyond, MonotonicNs deadline) {
+    while (limit() <= beyond) {
+      if (Clock::System().Now() >= deadline) return false;
+      // A batch may be decided by another shard: that moves no durable LSN here.
+      const MonotonicNs soon = Clock::System().Now() + 10'000'000;
+      core->WaitDurableBeyond(std::max(beyond, core->durable_lsn()), std::min(deadline, soon));
+    }
+    return true;
+  };
+  ASSIGN_OR_RETURN(std::unique_ptr<StorageIo> io, impl_->CreateReadIo(8));
+  LogFollowerOptions options;
+  options.from = from;
+  options.durable.lsn = source.limit;
+  options.direct = impl_->options().shard.direct;
+  std::unique_ptr<Subscription> made(new Subscription(std::move(source), std::move(io)));
+  ASSIGN_OR_RETURN(made->follower_,
+                   LogFollower::Open(*impl_->environment().files, *made->io_,
+                                     impl_->DirectoryOf(shard), std::move(options)));
+  return made;
+}
+
+absl::StatusOr<std::unique_ptr<MergedReplay>> Engine::ReplayMerged(Epoch up_to) const {
+  const bool to_cut = up_to != Epoch(UINT64_MAX);
+  if (to_cut && up_to > recovered_epoch()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("epoch ", up_to.value(),
+                     " is not complete; the last one that is: ", recovered_epoch().value()));
+  }
+  auto hidden = std::make_shared<std::set<RecordPlace>>(*impl_->hidden());
+  if (to_cut) {
+    ASSIGN_OR_RETURN(const std::unique_ptr<StorageIo> io, impl_->CreateReadIo(8));
+    ASSIGN_OR_RETURN(const std::set<RecordPlace> beyond,
+                     PartsBeyondCut(impl_->recovered_engine(), *io, up_to));
+    hidden->insert(beyond.begin(), beyond.end());
+  }
+  std::vector<MergedReplay::Stream> streams;
+  for (const ShardId shard : shards_on_disk()) {
+    MergedReplay::Stream stream;
+    stream.shard = shard;
+    ASSIGN_OR_RETURN(stream.replay, Replay(shard));
+    stream.replay->hidden_ = hidden;
+    stream.done = to_cut && BeginsBeyondCut(impl_->recovered().at(ToIndex(shard)), up_to);
+    streams.push_back(std::move(stream));
+  }
+  return std::unique_ptr<MergedReplay>(new MergedReplay(std::move(streams), up_to));
 }
 
 std::vector<ShardId> Engine::shards_on_disk() const {
@@ -345,27 +287,116 @@ absl::StatusOr<Shard*> Engine::AttachShard(ShardId shard) {
   return core;
 }
 
-absl::Status Engine::TruncateBefore(ShardId shard, Lsn lsn) {
-  ShardCore* core = impl_->core(shard);
-  if (core == nullptr) return impl_->NoSuchShard(shard);
-  if (core->OnOwnerThread()) return core->writer().TruncateBefore(lsn);
+namespace {
+
+// Runs `body` on the shard's thread and waits for its answer; on that thread itself, drives it.
+absl::StatusOr<Lsn> CallShard(ShardCore* core, Request::Body body) {
   if (!core->has_thread()) {
     return absl::FailedPreconditionError(
-        absl::StrCat("truncate: no thread runs shard ", ToIndex(shard)));
+        core->closed() ? std::string("the engine is closed")
+                       : absl::StrCat("no thread runs shard ", ToIndex(core->shard())));
   }
-  auto* state = new AppendState(2);
-  AppendFuture done(state);
-  if (absl::Status pushed = core->Push({.state = state, .truncate = true, .truncate_lsn = lsn});
-      !pushed.ok()) {
-    state->Release();
-    return pushed;
+  AppendState* state = AppendState::Take(2);
+  auto* request = new Request(std::move(body), state);
+  if (!core->Submit(request)) {
+    request->Refuse(absl::FailedPreconditionError("the engine is closed"));
+  } else if (core->OnOwnerThread()) {
+    while (!state->ready()) core->Wait(Clock::System().Now() + 1'000'000).IgnoreError();
   }
-  return done.Wait().status();
+  state->WaitUntil(kNever);
+  absl::StatusOr<Lsn> answer = state->result();
+  state->Release();
+  return answer;
+}
+
+}  // namespace
+
+absl::Status Engine::Checkpoint(ShardId shard, Lsn lsn, absl::Span<const std::byte> note) {
+  if (impl_->in_child()) {
+    return absl::FailedPreconditionError("the engine is that of the process that forked this one");
+  }
+  ShardCore* core = impl_->core(shard);
+  if (core == nullptr) return impl_->NoSuchShard(shard);
+  if (lsn > core->durable_lsn()) {
+    return absl::FailedPreconditionError(absl::StrCat("checkpoint at lsn ", lsn.value(),
+                                                      ": the log is durable to ",
+                                                      core->durable_lsn().value()));
+  }
+  const std::string payload = CheckpointRecord{lsn, note}.Encode();
+  ASSIGN_OR_RETURN(const Lsn place, CallShard(core, [payload](ShardCore& at, AppendState* state) {
+                     return at.AppendControl(RecordType::kCheckpoint, payload, state);
+                   }));
+  return impl_->SaveState([shard, place](EngineState* state) {
+    Lsn& last = state->checkpoints[ToIndex(shard)];
+    last = std::max(last, place);
+  });
+}
+
+absl::StatusOr<Engine::CheckpointFound> Engine::recovered_checkpoint(ShardId shard) const {
+  const std::optional<Lsn> place = impl_->recovered_checkpoint(shard);
+  const auto log = impl_->recovered().find(ToIndex(shard));
+  const absl::Status none =
+      absl::NotFoundError(absl::StrCat("shard ", ToIndex(shard), " has no checkpoint"));
+  if (!place.has_value() || log == impl_->recovered().end()) return none;
+  ASSIGN_OR_RETURN(const std::unique_ptr<StorageIo> io, impl_->CreateReadIo(2));
+  LogReaderOptions options;
+  options.from = *place;
+  options.to = log->second.end.lsn;
+  options.direct = impl_->options().shard.direct;
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<LogReader> reader,
+      LogReader::Open(*impl_->environment().files, *io, impl_->DirectoryOf(shard), options));
+  RecordView record;
+  if (!reader->Next(&record)) {
+    RETURN_IF_ERROR(reader->end().ToStatus());
+    return none;
+  }
+  const auto found = CheckpointRecord::Decode(record.payload);
+  if (record.lsn != *place || record.type != RecordType::kCheckpoint || !found.has_value()) {
+    return none;  // truncated
+  }
+  return CheckpointFound{found->lsn, std::string(reinterpret_cast<const char*>(found->note.data()),
+                                                 found->note.size())};
+}
+
+absl::Status Engine::TruncateBefore(ShardId shard, Lsn lsn) {
+  if (impl_->in_child()) {
+    return absl::FailedPreconditionError("the engine is that of the process that forked this one");
+  }
+  ShardCore* core = impl_->core(shard);
+  if (core == nullptr) return impl_->NoSuchShard(shard);
+  Lsn limit = lsn;
+  if (impl_->atomic_allowed() && lsn <= core->durable_lsn() &&
+      !Mutated(EngineMutation::kHomeTruncatedTooEarly)) {
+    // A home may go only after it is on disk that its parts need it no more. If that cannot be
+    // written (disk full), what was written last counts.
+    impl_->SaveState(nullptr).IgnoreError();
+    limit = std::min(limit, impl_->SavedFloor(shard));
+  }
+  if (core->OnOwnerThread()) return core->writer().TruncateBefore(limit);
+  return CallShard(core,
+                   [limit](ShardCore& at, AppendState* state) {
+                     const absl::Status truncated = at.writer().TruncateBefore(limit);
+                     state->Complete(truncated.ok() ? absl::StatusOr<Lsn>(limit)
+                                                    : absl::StatusOr<Lsn>(truncated));
+                     return true;
+                   })
+      .status();
 }
 
 ShardInfo Engine::info(ShardId shard) const {
   const ShardCore* core = impl_->core(shard);
   return core == nullptr ? ShardInfo{} : core->info();
+}
+
+EngineMetrics Engine::metrics() const {
+  EngineMetrics metrics;
+  for (const auto& core : impl_->cores()) metrics.shards.push_back(core->info());
+  metrics.open_epoch = impl_->epochs().open();
+  metrics.durable_epoch = durable_epoch();
+  metrics.epoch_status = epoch_status();
+  metrics.atomic_batches = impl_->batches().begun();
+  return metrics;
 }
 
 const LogUuid& Engine::uuid() const { return impl_->meta().uuid; }

@@ -14,14 +14,19 @@ namespace corewal {
 
 // The start of a message's first cell. `cells` is its first word and is published last.
 struct Mailbox::Header {
-  enum class Kind : uint8_t { kAppend, kTruncate, kFiller };
   uint32_t cells;
   Kind kind;
+  bool filler;
   Durability durability;
   RecordType type;
-  uint64_t payload_bytes;  // or the LSN of kTruncate
-  AppendState* state;
+  uint64_t payload_bytes;
+  uint64_t epoch;
+  union {
+    AppendState* state;
+    void* context;  // kAtomic
+  };
   std::byte* outsize;  // payload in memory of its own; null: behind this header
+  uint32_t index;
 };
 
 Mailbox::Mailbox(uint32_t bytes) : cells_(bytes / kCellBytes) {
@@ -63,7 +68,7 @@ bool Mailbox::ReserveOutsize(uint64_t bytes) {
 // Reserves `cells` contiguous cells; where they would wrap, the ring's last cells become filler.
 bool Mailbox::Reserve(uint64_t cells, uint64_t* position) {
   uint64_t tail = tail_.load(std::memory_order_relaxed);
-  uint64_t filler;
+  uint64_t filler = 0;
   do {
     if ((tail & kShut) != 0) return false;
     const uint64_t to_end = cells_ - tail % cells_;
@@ -73,10 +78,13 @@ bool Mailbox::Reserve(uint64_t cells, uint64_t* position) {
     // Signed: `tail` may be older than `head`. Then the exchange fails, and brings the present one.
     const auto used = static_cast<int64_t>(tail + filler + cells - head);
     if (used > static_cast<int64_t>(cells_)) return false;
-  } while (!tail_.compare_exchange_weak(tail, tail + filler + cells, std::memory_order_relaxed));
+    // Acquire and release: what a producer had seen when it reserved (the epoch) is visible to all
+    // who reserve after it.
+  } while (!tail_.compare_exchange_weak(tail, tail + filler + cells, std::memory_order_acq_rel,
+                                        std::memory_order_relaxed));
   if (filler > 0) {
     Header* header = HeaderAt(tail);
-    header->kind = Header::Kind::kFiller;
+    header->filler = true;
     // Release: pairs with the acquire in Peek.
     std::atomic_ref(header->cells).store(static_cast<uint32_t>(filler), std::memory_order_release);
   }
@@ -84,8 +92,45 @@ bool Mailbox::Reserve(uint64_t cells, uint64_t* position) {
   return true;
 }
 
+namespace {
+
+// Before each record of a batch.
+using BatchLength = uint64_t;
+
+uint64_t StoredBytes(const Mailbox::Message& message) {
+  uint64_t bytes = message.prefix.size() + message.payload.size();
+  for (const auto record : message.records) bytes += sizeof(BatchLength) + record.size();
+  return bytes;
+}
+
+void Store(const Mailbox::Message& message, std::byte* to) {
+  const auto append = [&to](const void* from, size_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+    to += bytes;
+  };
+  append(message.prefix.data(), message.prefix.size());
+  append(message.payload.data(), message.payload.size());
+  for (const auto record : message.records) {
+    const BatchLength length = record.size();
+    append(&length, sizeof(length));
+    append(record.data(), record.size());
+  }
+}
+
+}  // namespace
+
+absl::Span<const std::byte> Mailbox::NextOfBatch(absl::Span<const std::byte>* rest) {
+  BatchLength length;
+  CHECK_GE(rest->size(), sizeof(length));
+  std::memcpy(&length, rest->data(), sizeof(length));
+  const absl::Span<const std::byte> record = rest->subspan(sizeof(length), length);
+  CHECK_EQ(record.size(), length);
+  rest->remove_prefix(sizeof(length) + length);
+  return record;
+}
+
 bool Mailbox::Push(const Message& message) {
-  const uint64_t bytes = message.payload.size();
+  const uint64_t bytes = StoredBytes(message);
   const bool outsize = bytes > cells_ * kCellBytes / 4;
   const uint64_t cells = outsize ? 1 : (sizeof(Header) + bytes + kCellBytes - 1) / kCellBytes;
   std::byte* memory = nullptr;
@@ -100,14 +145,20 @@ bool Mailbox::Push(const Message& message) {
     return false;
   }
   Header* header = HeaderAt(position);
-  header->kind = message.truncate ? Header::Kind::kTruncate : Header::Kind::kAppend;
+  header->kind = message.kind;
+  header->filler = false;
   header->durability = message.options.durability;
   header->type = message.options.type;
-  header->payload_bytes = message.truncate ? message.truncate_lsn.value() : bytes;
-  header->state = message.state;
+  header->payload_bytes = bytes;
+  header->epoch = message.epoch;
+  if (message.kind == Kind::kAtomic) {
+    header->context = message.context;
+  } else {
+    header->state = message.state;
+  }
+  header->index = message.index;
   header->outsize = memory;
-  std::byte* to = outsize ? memory : reinterpret_cast<std::byte*>(header + 1);
-  if (bytes > 0) std::memcpy(to, message.payload.data(), bytes);
+  Store(message, outsize ? memory : reinterpret_cast<std::byte*>(header + 1));
   // Sequentially consistent: publishes the message, and orders it before the look at sleeping_;
   // the shard stores sleeping_ and looks at the cell in the opposite order (Arm), so that one of
   // the two sees the other.
@@ -122,18 +173,21 @@ bool Mailbox::Peek(Message* message) {
     Header* header = HeaderAt(head);
     // Sequentially consistent for Arm's sake; otherwise acquire would do.
     if (std::atomic_ref(header->cells).load(std::memory_order_seq_cst) == 0) return false;
-    if (header->kind == Header::Kind::kFiller) {
+    if (header->filler) {
       Pop();
       continue;
     }
+    const bool atomic = header->kind == Kind::kAtomic;
+    message->kind = header->kind;
     message->options = {header->durability, header->type};
-    message->state = header->state;
-    message->truncate = header->kind == Header::Kind::kTruncate;
-    message->truncate_lsn = Lsn(message->truncate ? header->payload_bytes : 0);
+    message->state = atomic ? nullptr : header->state;
+    message->context = atomic ? header->context : nullptr;
+    message->index = header->index;
+    message->epoch = header->epoch;
     const std::byte* data = header->outsize != nullptr
                                 ? header->outsize
                                 : reinterpret_cast<const std::byte*>(header + 1);
-    message->payload = absl::MakeConstSpan(data, message->truncate ? 0 : header->payload_bytes);
+    message->payload = absl::MakeConstSpan(data, header->payload_bytes);
     return true;
   }
 }
@@ -142,7 +196,7 @@ void Mailbox::Pop() {
   const uint64_t head = head_.load(std::memory_order_relaxed);
   Header* header = HeaderAt(head);
   const uint64_t cells = header->cells;
-  if (header->kind == Header::Kind::kAppend && header->outsize != nullptr) {
+  if (!header->filler && header->outsize != nullptr) {
     std::free(header->outsize);
     outsize_bytes_.fetch_sub(header->payload_bytes, std::memory_order_relaxed);
   }
@@ -151,24 +205,50 @@ void Mailbox::Pop() {
   head_.store(head + cells, std::memory_order_release);
 }
 
-bool Mailbox::Arm() {
-  sleeping_.store(1, std::memory_order_seq_cst);
+bool Mailbox::WaitForRoom(uint32_t seen, MonotonicNs deadline) {
+  // Acquire-release, as in TellRoom: of the two read-modify-writes of room_waiters_ the later one
+  // sees what was done before the earlier one. So either TellRoom finds a waiter here, or the Pops
+  // and the count before it are visible below.
+  room_waiters_.fetch_add(1, std::memory_order_acq_rel);
+  bool in_time = true;
+  while (room_made_.load(std::memory_order_acquire) == seen && !shut()) {
+    if (deadline != kNever && Clock::System().Now() >= deadline) {
+      in_time = false;
+      break;
+    }
+    FutexWait(room_made_, seen, deadline);
+  }
+  room_waiters_.fetch_sub(1, std::memory_order_relaxed);
+  return in_time;
+}
+
+void Mailbox::TellRoom() {
+  // Release: who sees the new count sees the room. It moves also while nobody waits, for the sake
+  // of a producer between its failed Push and WaitForRoom.
+  room_made_.fetch_add(1, std::memory_order_release);
+  if (room_waiters_.fetch_add(0, std::memory_order_acq_rel) != 0) {
+    FutexWake(room_made_, INT32_MAX);
+  }
+}
+
+bool Mailbox::Arm(Bed bed, bool blocked) {
+  // Sequentially consistent: see Push.
+  sleeping_.store(static_cast<uint32_t>(bed), std::memory_order_seq_cst);
   Message message;
-  if (!Peek(&message)) return true;
-  sleeping_.store(0, std::memory_order_relaxed);
+  if ((blocked || !Peek(&message)) && !shut()) return true;
+  Disarm();
   return false;
 }
 
-void Mailbox::WaitForMessage(MonotonicNs deadline) {
-  if (!Arm()) return;
-  if (!shut()) FutexWait(sleeping_, 1, deadline);
-  sleeping_.store(0, std::memory_order_relaxed);
+void Mailbox::Sleep(MonotonicNs deadline) {
+  FutexWait(sleeping_, static_cast<uint32_t>(Bed::kFutex), deadline);
 }
 
 void Mailbox::Wake() {
-  // Only who takes the word from 1 to 0 makes the system call.
-  if (sleeping_.exchange(0, std::memory_order_seq_cst) == 0) return;
-  FutexWake(sleeping_, 1);
+  // Only who takes the word to 0 makes the system call.
+  const auto bed = static_cast<Bed>(sleeping_.exchange(0, std::memory_order_seq_cst));
+  if (bed == Bed::kFutex) FutexWake(sleeping_, 1);
+  if (bed != Bed::kEventFd) return;
   if (const int fd = event_fd_.load(std::memory_order_acquire); fd >= 0) eventfd_write(fd, 1);
 }
 

@@ -8,8 +8,11 @@
 // cell it frees, and advances `head`. A payload too large for a quarter of the ring travels in
 // memory of its own, within a budget of as many bytes as kOutsizeFactor rings.
 //
+// A message carries the epoch that its producer read before it reserved. Reservations are ordered
+// (acquire and release on `tail`), so whoever pushes later has an epoch at least as high.
+//
 // Invariants: head <= tail <= head + cells; every free cell's first word is zero.
-// Thread: Push by any; Peek, Pop, WaitForMessage by the shard alone.
+// Thread: Push, WaitForRoom and Interrupt by any; the rest by the shard alone.
 #ifndef COREWAL_ENGINE_MAILBOX_H_
 #define COREWAL_ENGINE_MAILBOX_H_
 
@@ -28,16 +31,26 @@ namespace corewal {
 
 class Mailbox {
  public:
+  enum class Kind : uint8_t {
+    kRecord,
+    kBatch,   // several records, one answer: read them with NextOfBatch
+    kAtomic,  // `context` is the AtomicBatch, `index` says which of its parts
+  };
   struct Message {
-    absl::Span<const std::byte> payload;  // valid until Pop
+    Kind kind = Kind::kRecord;
+    absl::Span<const std::byte> prefix;   // Push: goes before payload; not used by Peek
+    absl::Span<const std::byte> payload;  // Peek: with the prefix; valid until Pop
+    absl::Span<const absl::Span<const std::byte>> records = {};  // Push: of a kBatch
     AppendOptions options;
     AppendState* state = nullptr;  // to be completed; may be null
-    bool truncate = false;         // instead of an append: give up what is before `truncate_lsn`
-    Lsn truncate_lsn;
+    void* context = nullptr;       // kAtomic, which has no state
+    uint32_t index = 0;
+    uint64_t epoch = 0;
   };
+  // Takes the first record off what is left of a kBatch's payload. Requires that it is not empty.
+  static absl::Span<const std::byte> NextOfBatch(absl::Span<const std::byte>* rest);
 
-  // `bytes` is a power of two, at least 4096. `wake` is called by producers, on their thread, when
-  // the shard sleeps elsewhere than in WaitForMessage (see Arm).
+  // `bytes` is a power of two, at least 4096.
   explicit Mailbox(uint32_t bytes);
   ~Mailbox();
 
@@ -47,8 +60,31 @@ class Mailbox {
   bool Peek(Message* message);
   void Pop();
 
+  // Until the shard has made room since `seen` (room_seen() before the Push that failed), the
+  // mailbox is shut, or `deadline`. False: the deadline passed.
+  uint32_t room_seen() const { return room_made_.load(std::memory_order_acquire); }
+  bool WaitForRoom(uint32_t seen, MonotonicNs deadline);
+  // After some Pops: wakes those who wait for room. No system call if there are none.
+  void TellRoom();
+
+  // Where the next message will be reserved, and whether everything reserved before `position` has
+  // been popped.
+  uint64_t end() const { return tail_.load(std::memory_order_acquire) & ~kShut; }
+  bool PoppedBefore(uint64_t position) const {
+    return head_.load(std::memory_order_relaxed) >= position;
+  }
+  // Bytes of the ring that hold messages now; any thread.
+  uint64_t used_bytes() const {
+    // Acquire: the tail is not read before it, and so is not behind it.
+    const uint64_t head = head_.load(std::memory_order_acquire);
+    return (end() - head) * kCellBytes;
+  }
+
   // From here on every Push fails. One that had its place in the ring already still arrives.
-  void Shut() { tail_.fetch_or(kShut, std::memory_order_seq_cst); }
+  void Shut() {
+    tail_.fetch_or(kShut, std::memory_order_seq_cst);
+    TellRoom();
+  }
   bool shut() const { return (tail_.load(std::memory_order_seq_cst) & kShut) != 0; }
   // After Shut: nothing is there and nothing can come any more.
   bool drained() const {
@@ -58,13 +94,22 @@ class Mailbox {
   // Answers what is there with Cancelled. After Shut, or with no producer left.
   void Cancel();
 
-  // Sleeps until there is a message, Interrupt(), or `deadline`.
-  void WaitForMessage(MonotonicNs deadline);
+  // How the shard sleeps: Arm; look for other reasons to stay awake; sleep; Disarm. Whoever pushes
+  // or interrupts after Arm wakes it. Arm returns false (and has not armed) if the mailbox is shut
+  // or there is a message, unless the shard is `blocked`: it cannot take the message now.
+  enum class Bed : uint32_t { kAwake = 0, kFutex = 1, kEventFd = 2 };
+  bool Arm(Bed bed, bool blocked = false);
+  void Disarm() { sleeping_.store(0, std::memory_order_relaxed); }
+  void Sleep(MonotonicNs deadline);  // in Bed::kFutex
+  // All of it: until there is a message, Interrupt(), or `deadline`.
+  void WaitForMessage(MonotonicNs deadline) {
+    if (!Arm(Bed::kFutex)) return;
+    Sleep(deadline);
+    Disarm();
+  }
   void Interrupt() { Wake(); }
-  // For a shard that sleeps in epoll: `fd` (an eventfd) is written when a message arrives after Arm
-  // returned true. False: there is a message already.
+  // An eventfd that is written to wake a shard in Bed::kEventFd: asleep in its ring, or in epoll.
   void set_event_fd(int fd) { event_fd_.store(fd, std::memory_order_release); }
-  bool Arm();
 
  private:
   struct Header;
@@ -84,7 +129,10 @@ class Mailbox {
   // Apart, so that producers and the shard do not share a cache line.
   alignas(64) std::atomic<uint64_t> tail_{0};
   alignas(64) std::atomic<uint64_t> head_{0};
-  alignas(64) std::atomic<uint32_t> sleeping_{0};
+  alignas(64) std::atomic<uint32_t> sleeping_{0};  // a Bed; the futex word of kFutex
+  // Producers that wait for room, and how often there was news for them (their futex word).
+  alignas(64) std::atomic<uint32_t> room_waiters_{0};
+  std::atomic<uint32_t> room_made_{0};
 };
 
 }  // namespace corewal

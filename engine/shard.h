@@ -18,8 +18,10 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "base/clock.h"
+#include "base/histogram.h"
 #include "io_backend/storage_io_factory.h"
 #include "wal/log_writer.h"
 #include "wal/lsn.h"
@@ -38,6 +40,15 @@ struct ShardOptions {
   uint32_t mailbox_bytes = 4u << 20;     // for appends from other threads; a power of two
 };
 
+// Of an append from another thread.
+struct SendOptions {
+  Durability durability = Durability::kDurable;
+  RecordType type = RecordType::kUser;  // the user's types: 0 .. 127
+  // How long to wait for room while the mailbox is full. Zero: ResourceExhausted at once. Not from
+  // the shard's own thread or from a callback.
+  absl::Duration wait_for_room = absl::ZeroDuration();
+};
+
 // Settings in effect and counters since opening.
 struct ShardInfo {
   IoCapabilities io;
@@ -48,6 +59,8 @@ struct ShardInfo {
   bool direct = false;
   std::string file_system;
   Lsn appended, submitted, written, durable;
+  uint64_t mailbox_used_bytes = 0;  // by messages that wait
+  Histogram write_latency_ns, sync_latency_ns;
   absl::Status failure;  // OK, or why the shard is failed
 };
 
@@ -55,6 +68,7 @@ class Shard {
  public:
   virtual ~Shard() = default;
 
+  // Goes past messages of other threads that Poll has not taken in yet.
   // ResourceExhausted: no buffer or no prepared segment is free; nothing was appended; retry after
   // Poll or Wait.
   virtual absl::StatusOr<Lsn> Append(absl::Span<const std::byte> payload,

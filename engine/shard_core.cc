@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/errno_status.h"
+#include "base/futex.h"
 #include "base/status_macros.h"
 
 namespace corewal {
@@ -34,7 +35,8 @@ ShardCore::ShardCore(Config config, RecoveredLog recovered)
     : config_(std::move(config)),
       recovered_(std::move(recovered)),
       mailbox_(config_.options.mailbox_bytes),
-      clock_(mailbox_) {
+      mailbox_clock_(*this),
+      open_here_(config_.mark_opening ? Epoch() : config_.epochs->first_open()) {
   durable_.store(recovered_.end.lsn.value(), std::memory_order_release);
 }
 
@@ -45,12 +47,16 @@ ShardCore::~ShardCore() {
   }
 }
 
+const Clock& ShardCore::clock() const {
+  return config_.environment.clock != nullptr ? *config_.environment.clock : mailbox_clock_;
+}
+
 absl::Status ShardCore::Open() {
   if (mailbox_.shut()) return absl::FailedPreconditionError("the engine is closed");
   const ShardOptions& options = config_.options;
-  FileSystem& files = FileSystem::Host();
-  ASSIGN_OR_RETURN(io_, CreateStorageIo(WithRoomForLog(options.io, options)));
-  ASSIGN_OR_RETURN(writer_, LogWriter::Open(files, *io_, clock_,
+  FileSystem& files = *config_.environment.files;
+  ASSIGN_OR_RETURN(io_, config_.environment.create_io(WithRoomForLog(options.io, options)));
+  ASSIGN_OR_RETURN(writer_, LogWriter::Open(files, *io_, clock(),
                                             {.directory = config_.directory,
                                              .uuid = config_.uuid,
                                              .shard = config_.shard,
@@ -73,47 +79,27 @@ absl::Status ShardCore::Open() {
   return absl::OkStatus();
 }
 
-absl::Status ShardCore::Push(const Mailbox::Message& message) {
-  if (ProcessGeneration() != process_) {
-    return absl::FailedPreconditionError("the engine is that of the process that forked this one");
-  }
-  if (message.payload.size() > kRecordBytesMax) {
-    return absl::InvalidArgumentError(absl::StrCat("a record of ", message.payload.size(),
-                                                   " bytes; at most ", kRecordBytesMax,
-                                                   " are allowed"));
-  }
-  if (!IsUserType(message.options.type)) {
-    return absl::InvalidArgumentError(absl::StrCat("record type ",
-                                                   static_cast<uint32_t>(message.options.type),
-                                                   " is corewal's own; use 0 to 127"));
-  }
-  if (mailbox_.Push(message)) return absl::OkStatus();
-  if (mailbox_.shut()) return absl::FailedPreconditionError("the engine is closed");
-  return absl::ResourceExhaustedError(absl::StrCat(
-      "shard ", ToIndex(config_.shard), ": the mailbox is full; nothing was appended; retry"));
-}
-
 void ShardCore::Shut() {
   mailbox_.Shut();
   mailbox_.Interrupt();
 }
 
-// Deliver, then sleep where the next thing will happen: in the kernel while I/O is under way, else
-// at the mailbox.
+// Take in, then sleep where the next thing will happen: in the ring while I/O is under way, else at
+// the mailbox. A message, a request or a closed epoch ends either.
 void ShardCore::Run() {
   for (;;) {
-    const bool moved = DrainMailbox();
+    const bool moved = TakeIn();
     // A ring that is broken may keep its operations for good.
     if (mailbox_.shut() && !writer_->failure().ok()) break;
     if (io_->in_flight() > 0 || moved) {
-      writer_->Wait(kNever).IgnoreError();  // a failure reaches callers through their answers
+      WaitInRing(kNever);
     } else {
       writer_->Poll().IgnoreError();
       if (io_->in_flight() == 0) {
         if (mailbox_.shut()) break;
         info_at_ = 0;  // what others see while the shard sleeps is all that happened
         Publish();
-        mailbox_.WaitForMessage(writer_->next_timer());
+        SleepForMessage(writer_->next_timer());
       }
     }
     Publish();
@@ -126,82 +112,91 @@ void ShardCore::Run() {
   io_.reset();
 }
 
-bool ShardCore::DrainMailbox() {
-  Mailbox::Message message;
-  bool moved = false;
-  while (mailbox_.Peek(&message) && Deliver(message)) {
-    mailbox_.Pop();
-    moved = true;
+void ShardCore::SleepForMessage(MonotonicNs deadline) {
+  // A simulated clock moves only when somebody waits for it.
+  if (config_.environment.clock != nullptr) {
+    const MonotonicNs until = NoLaterThanRetry(deadline);
+    if (until != kNever) clock().SleepUntil(until);
+    return;
   }
-  return moved;
+  if (!mailbox_.Arm(Mailbox::Bed::kFutex, blocked_)) return;
+  if (NothingAsked()) mailbox_.Sleep(NoLaterThanRetry(deadline));
+  mailbox_.Disarm();
 }
 
-bool ShardCore::Deliver(const Mailbox::Message& message) {
-  AppendState* state = message.state;
-  if (message.truncate) {
-    const absl::Status status = writer_->TruncateBefore(message.truncate_lsn);
-    if (state != nullptr) {
-      state->Complete(status.ok() ? absl::StatusOr<Lsn>(message.truncate_lsn)
-                                  : absl::StatusOr<Lsn>(status));
-    }
-    return true;
+// The writer's Wait, which a message ends too if the storage can be woken.
+void ShardCore::WaitInRing(MonotonicNs deadline) {
+  deadline = NoLaterThanRetry(deadline);
+  if (mailbox_fd_ < 0) {
+    mailbox_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    mailbox_.set_event_fd(mailbox_fd_);
+    ring_wakes_ = mailbox_fd_ >= 0 && io_->WakeOn(mailbox_fd_).ok();
   }
-  absl::StatusOr<Lsn> lsn =
-      state == nullptr ? writer_->Append(message.payload, message.options)
-                       : writer_->Append(message.payload, message.options,
-                                         [this, state](absl::StatusOr<Lsn> done) {
-                                           PublishDurable();  // who is answered finds it moved
-                                           state->Complete(std::move(done));
-                                         });
-  if (lsn.ok()) return true;
-  // What a little waiting cures stays in the mailbox. A full disk does not: its caller is told.
-  const bool passes = writer_->failure().ok() && writer_->preparing_stall().ok();
-  if (passes && absl::IsResourceExhausted(lsn.status())) return false;
-  if (state != nullptr) state->Complete(std::move(lsn));
-  return true;
+  if (!ring_wakes_) {
+    writer_->Wait(deadline).IgnoreError();
+    return;
+  }
+  const bool armed = mailbox_.Arm(Mailbox::Bed::kEventFd, blocked_);
+  if (!armed || !NothingAsked()) {
+    writer_->Poll().IgnoreError();
+  } else {
+    // With nobody waiting for a record, what is to be prepared goes through the ring and not by a
+    // system call that a message could not end.
+    if (writer_->appended() == writer_->durable()) writer_->Poll().IgnoreError();
+    if (io_->in_flight() > 0 || writer_->appended() != writer_->durable()) {
+      writer_->Wait(deadline).IgnoreError();
+    }
+  }
+  if (armed) mailbox_.Disarm();
 }
 
 absl::StatusOr<Lsn> ShardCore::Append(absl::Span<const std::byte> payload,
                                       const AppendOptions& options) {
+  RETURN_IF_ERROR(EnterOpenEpoch());
   return writer_->Append(payload, options);
 }
 
 absl::StatusOr<Lsn> ShardCore::Append(absl::Span<const std::byte> payload,
                                       const AppendOptions& options, AppendCallback on_done) {
+  RETURN_IF_ERROR(EnterOpenEpoch());
   return writer_->Append(payload, options, std::move(on_done));
 }
 
 absl::Status ShardCore::Poll() {
-  if (mailbox_fd_ >= 0) {
+  if (epoll_fd_ >= 0) {
     eventfd_t ignored;
     eventfd_read(mailbox_fd_, &ignored);  // non-blocking: EAGAIN when nobody wrote
   }
+  bool again = false;
   do {
-    DrainMailbox();
+    TakeIn();
     writer_->Poll().IgnoreError();
-  } while (mailbox_fd_ >= 0 && !mailbox_.Arm() && DrainMailbox());
+    if (epoll_fd_ < 0) break;
+    again = !mailbox_.Arm(Mailbox::Bed::kEventFd, blocked_) && !mailbox_.shut();
+    again |= !NothingAsked();
+  } while (again);
   SetTimer();
   Publish();
   return writer_->failure();
 }
 
 absl::Status ShardCore::Wait(MonotonicNs deadline) {
-  const bool moved = DrainMailbox();
+  const bool moved = TakeIn();
   const bool nothing_due = writer_->appended() == writer_->durable() ||
                            (writer_->failure().ok() && writer_->next_timer() == kNever);
   if (io_->in_flight() == 0 && !moved && nothing_due) {
-    mailbox_.WaitForMessage(std::min(deadline, writer_->next_timer()));
-    DrainMailbox();
+    SleepForMessage(std::min(deadline, writer_->next_timer()));
+    TakeIn();
     writer_->Poll().IgnoreError();
   } else {
-    writer_->Wait(deadline).IgnoreError();
+    WaitInRing(deadline);
   }
   Publish();
   return writer_->failure();
 }
 
 absl::Status ShardCore::WaitDurable() {
-  DrainMailbox();
+  TakeIn();
   writer_->WaitDurable().IgnoreError();
   Publish();
   return writer_->failure();
@@ -210,7 +205,7 @@ absl::Status ShardCore::WaitDurable() {
 absl::StatusOr<int> ShardCore::notify_fd() {
   if (epoll_fd_ >= 0) return epoll_fd_;
   ASSIGN_OR_RETURN(const int storage_fd, io_->notify_fd());
-  mailbox_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (mailbox_fd_ < 0) mailbox_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (mailbox_fd_ < 0) return ErrnoStatus(errno, "eventfd", config_.directory);
   timer_fd_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
   if (timer_fd_ < 0) return ErrnoStatus(errno, "timerfd_create", config_.directory);
@@ -233,7 +228,7 @@ absl::StatusOr<int> ShardCore::notify_fd() {
 // The writer's own timers (an idle log's sync and seal) must wake a host that sleeps in epoll.
 void ShardCore::SetTimer() {
   if (timer_fd_ < 0) return;
-  const MonotonicNs next = writer_->next_timer();
+  const MonotonicNs next = NoLaterThanRetry(writer_->next_timer());
   if (next == timer_set_ && next > Clock::System().Now()) return;
   timer_set_ = next;
   itimerspec when{};
@@ -244,41 +239,102 @@ void ShardCore::SetTimer() {
   timerfd_settime(timer_fd_, TFD_TIMER_ABSTIME, &when, nullptr);  // also forgets an expiry
 }
 
+// Whoever came in before Shut is answered, also by a failed shard. A producer may still be copying.
+absl::Status ShardCore::FinishMessages() {
+  BeginClosing();
+  while (!mailbox_.drained() || !controls_.empty() || !controls_taken_.empty()) {
+    Mailbox::Message message;
+    const bool moved = TakeIn();
+    if (moved || (!mailbox_.drained() && !mailbox_.Peek(&message))) continue;
+    writer_->Wait(clock().Now() + kInfoIntervalNs).IgnoreError();
+  }
+  RefuseControls();
+  if (posts_dropped_ == 0 || !writer_->failure().ok()) return absl::OkStatus();
+  return absl::Status(drop_cause_.code(),
+                      absl::StrCat("shard ", ToIndex(config_.shard), ": ", posts_dropped_,
+                                   " posted records were not appended: ", drop_cause_.message()));
+}
+
+void ShardCore::RefuseControls() {
+  for (ControlItem* item = controls_.Shut(); item != nullptr;) {
+    ControlItem* const next = ControlQueue::Next(item);
+    item->Refuse(absl::FailedPreconditionError("the engine is closed"));
+    item = next;
+  }
+}
+
+// Of a shard that was never opened. A producer may still be copying.
+void ShardCore::RefuseMessages() {
+  while (!mailbox_.drained()) {
+    Mailbox::Message message;
+    if (!mailbox_.Peek(&message)) continue;
+    const absl::Status why = absl::CancelledError("the shard closed before the append was made");
+    if (message.kind == Mailbox::Kind::kAtomic) {
+      config_.batches->PartRefused(static_cast<AtomicBatch*>(message.context), why);
+    } else if (message.state != nullptr) {
+      message.state->Complete(why);
+    }
+    mailbox_.Pop();
+  }
+}
+
 absl::Status ShardCore::Close() {
   mailbox_.Shut();
   if (closed_) return info().failure;
   if (writer_ == nullptr) {
-    while (!mailbox_.drained()) mailbox_.Cancel();
+    RefuseMessages();
+    RefuseControls();
     return absl::OkStatus();
   }
-  // Whoever came in before Shut is answered, also by a failed shard. A producer may still be
-  // copying.
-  while (!mailbox_.drained()) {
-    Mailbox::Message message;
-    if (DrainMailbox() || !mailbox_.Peek(&message)) continue;
-    writer_->Wait(Clock::System().Now() + kInfoIntervalNs).IgnoreError();
-  }
-  const absl::Status status = writer_->Close();
+  const absl::Status finished = FinishMessages();
+  absl::Status status = writer_->Close();
   info_at_ = 0;
   Publish();
+  if (status.ok() && !finished.ok()) {
+    status = finished;
+    const std::lock_guard lock(info_mutex_);
+    info_.failure = finished;
+  }
   closed_ = true;
   return status;
 }
 
 void ShardCore::PublishDurable() {
   const uint64_t durable = writer_->durable().value();
-  if (durable != durable_.load(std::memory_order_relaxed)) {
-    durable_.store(durable, std::memory_order_release);
+  if (durable == durable_.load(std::memory_order_relaxed)) return;
+  // Release: what was done before is visible to who sees the watermark.
+  durable_.store(durable, std::memory_order_release);
+  // Acquire-release, as in Mailbox::TellRoom: either a waiter is found here, or it sees the above.
+  if (durable_waiters_.fetch_add(0, std::memory_order_acq_rel) == 0) return;
+  durable_news_.fetch_add(1, std::memory_order_release);
+  FutexWake(durable_news_, INT32_MAX);
+}
+
+void ShardCore::WaitDurableBeyond(Lsn beyond, MonotonicNs deadline) const {
+  durable_waiters_.fetch_add(1, std::memory_order_acq_rel);
+  for (;;) {
+    const uint32_t seen = durable_news_.load(std::memory_order_acquire);
+    if (durable_lsn() > beyond) break;
+    if (deadline != kNever && Clock::System().Now() >= deadline) break;
+    FutexWait(durable_news_, seen, deadline);
   }
+  durable_waiters_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void ShardCore::Publish() {
   PublishDurable();
-  const MonotonicNs now = Clock::System().Now();
-  if (now < info_at_ + kInfoIntervalNs) return;
+  const MonotonicNs now = clock().Now();
+  const bool news = !writer_->failure().ok() && !failed_.load(std::memory_order_relaxed);
+  if (now < info_at_ + kInfoIntervalNs && !news) return;
   info_at_ = now;
-  const std::lock_guard lock(info_mutex_);
-  Refresh(&info_);
+  {
+    const std::lock_guard lock(info_mutex_);
+    Refresh(&info_);
+  }
+  if (writer_->failure().ok() || failed_.load(std::memory_order_relaxed)) return;
+  // Release: whoever sees it finds the cause in info_.
+  failed_.store(true, std::memory_order_release);
+  config_.epochs->Failed(config_.shard, writer_->failure());
 }
 
 void ShardCore::Refresh(ShardInfo* info) const {
@@ -289,6 +345,11 @@ void ShardCore::Refresh(ShardInfo* info) const {
   info->submitted = writer_->submitted();
   info->written = writer_->written();
   info->durable = writer_->durable();
+  info->mailbox_used_bytes = mailbox_.used_bytes();
+  if (const IoLatencies* latencies = io_->latencies(); latencies != nullptr) {
+    info->sync_latency_ns = latencies->of(OpKind::kSync);
+    info->write_latency_ns = latencies->of(OpKind::kWrite);
+  }
   if (info->failure.ok()) info->failure = writer_->failure();
 }
 

@@ -63,27 +63,90 @@ TEST(MailboxTest, MessagesComeOutAsTheyWentIn) {
   EXPECT_EQ(TakeText(mailbox), std::nullopt);
 }
 
-TEST(MailboxTest, OptionsStateAndTruncationTravelWithTheMessage) {
+TEST(MailboxTest, OptionsStateAndEpochTravelWithTheMessage) {
   Mailbox mailbox(kBytes);
-  auto* state = new AppendState(2);
-  ASSERT_TRUE(mailbox.Push(
-      {.payload = Bytes("x"), .options = {Durability::kWritten, RecordType{7}}, .state = state}));
-  ASSERT_TRUE(mailbox.Push({.truncate = true, .truncate_lsn = Lsn(1ull << 40)}));
+  AppendState* state = AppendState::Take(2);
+  ASSERT_TRUE(mailbox.Push({.payload = Bytes("x"),
+                            .options = {Durability::kWritten, RecordType{7}},
+                            .state = state,
+                            .epoch = 41}));
+  int batch = 0;
+  ASSERT_TRUE(mailbox.Push({.kind = Mailbox::Kind::kAtomic,
+                            .prefix = Bytes("prefix "),
+                            .payload = Bytes("payload"),
+                            .options = {.type = RecordType::kAtomicPart},
+                            .context = &batch,
+                            .index = 3,
+                            .epoch = 42}));
   Mailbox::Message message;
   ASSERT_TRUE(mailbox.Peek(&message));
+  EXPECT_EQ(message.kind, Mailbox::Kind::kRecord);
   EXPECT_EQ(message.options.durability, Durability::kWritten);
   EXPECT_EQ(message.options.type, RecordType{7});
   EXPECT_EQ(message.state, state);
-  EXPECT_FALSE(message.truncate);
+  EXPECT_EQ(message.context, nullptr);
+  EXPECT_EQ(message.epoch, 41u);
   mailbox.Pop();
   ASSERT_TRUE(mailbox.Peek(&message));
+  EXPECT_EQ(message.kind, Mailbox::Kind::kAtomic);
   EXPECT_EQ(message.state, nullptr);
-  EXPECT_TRUE(message.truncate);
-  EXPECT_EQ(message.truncate_lsn, Lsn(1ull << 40));
-  EXPECT_TRUE(message.payload.empty());
+  EXPECT_EQ(message.context, &batch);
+  EXPECT_EQ(message.index, 3u);
+  EXPECT_EQ(message.epoch, 42u);
+  EXPECT_EQ(message.options.type, RecordType::kAtomicPart);
+  EXPECT_EQ(
+      std::string(reinterpret_cast<const char*>(message.payload.data()), message.payload.size()),
+      "prefix payload");
   mailbox.Pop();
   state->Complete(Lsn(1));
   state->Release();
+}
+
+TEST(MailboxTest, RecordsOfABatchComeBackOneByOne) {
+  Mailbox mailbox(kBytes);
+  for (const size_t longest : {10u, 5000u}) {  // in the ring, and in memory of its own
+    const std::vector<std::string> texts = {"a", "", std::string(longest, 'b'), "c"};
+    std::vector<absl::Span<const std::byte>> records;
+    for (const std::string& text : texts) records.push_back(Bytes(text));
+    ASSERT_TRUE(mailbox.Push({.kind = Mailbox::Kind::kBatch, .records = records}));
+    Mailbox::Message message;
+    ASSERT_TRUE(mailbox.Peek(&message));
+    absl::Span<const std::byte> rest = message.payload;
+    for (const std::string& text : texts) {
+      ASSERT_FALSE(rest.empty());
+      const absl::Span<const std::byte> record = Mailbox::NextOfBatch(&rest);
+      EXPECT_EQ(std::string(reinterpret_cast<const char*>(record.data()), record.size()), text);
+    }
+    EXPECT_TRUE(rest.empty());
+    mailbox.Pop();
+  }
+}
+
+TEST(MailboxTest, PositionsTellWhatHasBeenPopped) {
+  Mailbox mailbox(kBytes);
+  EXPECT_TRUE(mailbox.PoppedBefore(mailbox.end()));
+  ASSERT_TRUE(PushText(mailbox, "x"));
+  const uint64_t behind_x = mailbox.end();
+  ASSERT_TRUE(PushText(mailbox, "y"));
+  EXPECT_EQ(mailbox.used_bytes(), 128u);
+  EXPECT_FALSE(mailbox.PoppedBefore(behind_x));
+  TakeText(mailbox);
+  EXPECT_TRUE(mailbox.PoppedBefore(behind_x));
+  EXPECT_FALSE(mailbox.PoppedBefore(mailbox.end()));
+  mailbox.Shut();
+  TakeText(mailbox);
+  EXPECT_TRUE(mailbox.PoppedBefore(mailbox.end()));
+  EXPECT_EQ(mailbox.used_bytes(), 0u);
+}
+
+TEST(MailboxTest, WaitForRoomEndsWithRoomShutOrDeadline) {
+  Mailbox mailbox(kBytes);
+  const uint32_t seen = mailbox.room_seen();
+  EXPECT_FALSE(mailbox.WaitForRoom(seen, Clock::System().Now() + 1'000'000));
+  mailbox.TellRoom();
+  EXPECT_TRUE(mailbox.WaitForRoom(seen, kNever)) << "told between the Push and the wait";
+  mailbox.Shut();
+  EXPECT_TRUE(mailbox.WaitForRoom(mailbox.room_seen(), kNever));
 }
 
 TEST(MailboxTest, PeekedMessageStaysUntilPop) {
@@ -180,8 +243,8 @@ TEST(MailboxTest, ShutMailboxTakesNothingButHandsOutWhatItHas) {
 }
 
 TEST(MailboxTest, AppendsLeftBehindAreAnswered) {
-  auto* small = new AppendState(2);
-  auto* outsize = new AppendState(2);
+  auto* small = AppendState::Take(2);
+  auto* outsize = AppendState::Take(2);
   {
     Mailbox mailbox(kBytes);
     ASSERT_TRUE(mailbox.Push({.payload = Bytes("x"), .state = small}));
@@ -197,11 +260,12 @@ TEST(MailboxTest, AppendsLeftBehindAreAnswered) {
 
 TEST(MailboxTest, ArmTellsWhetherAMessageIsThere) {
   Mailbox mailbox(kBytes);
-  EXPECT_TRUE(mailbox.Arm());
+  EXPECT_TRUE(mailbox.Arm(Mailbox::Bed::kEventFd));
   ASSERT_TRUE(PushText(mailbox, "x"));
-  EXPECT_FALSE(mailbox.Arm());
+  EXPECT_FALSE(mailbox.Arm(Mailbox::Bed::kEventFd));
+  EXPECT_TRUE(mailbox.Arm(Mailbox::Bed::kEventFd, /*blocked=*/true));
   EXPECT_EQ(TakeText(mailbox), "x");
-  EXPECT_TRUE(mailbox.Arm());
+  EXPECT_TRUE(mailbox.Arm(Mailbox::Bed::kEventFd));
 }
 
 TEST(MailboxTest, EventFdIsWrittenOnceForEachTimeItWasArmed) {
@@ -214,7 +278,7 @@ TEST(MailboxTest, EventFdIsWrittenOnceForEachTimeItWasArmed) {
   EXPECT_EQ(eventfd_read(fd, &written), -1);
   EXPECT_EQ(TakeText(mailbox), "not armed");
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(mailbox.Arm());
+    ASSERT_TRUE(mailbox.Arm(Mailbox::Bed::kEventFd));
     ASSERT_TRUE(PushText(mailbox, "wakes"));
     ASSERT_TRUE(PushText(mailbox, "awake already"));
     ASSERT_EQ(eventfd_read(fd, &written), 0);
@@ -246,6 +310,30 @@ TEST(MailboxThreadsTest, NoWakeUpIsLostBetweenTwoThatWaitForEachOther) {
     ASSERT_EQ(AwaitText(back), absl::StrCat(i));
   }
   echo.join();
+}
+
+// Two producers fill a small mailbox and wait for room; one wake-up that is lost hangs the test.
+TEST(MailboxThreadsTest, ProducersThatWaitForRoomAllGetThrough) {
+  constexpr int kEach = 20'000;
+  Mailbox mailbox(kBytes);
+  const auto produce = [&] {
+    const std::string text(900, 'p');
+    for (int i = 0; i < kEach; ++i) {
+      for (;;) {
+        const uint32_t seen = mailbox.room_seen();
+        if (PushText(mailbox, text)) break;
+        EXPECT_TRUE(mailbox.WaitForRoom(seen, kNever));
+      }
+    }
+  };
+  std::thread first(produce), second(produce);
+  for (int taken = 0; taken < 2 * kEach;) {
+    mailbox.WaitForMessage(kNever);
+    while (TakeText(mailbox).has_value()) ++taken;
+    mailbox.TellRoom();
+  }
+  first.join();
+  second.join();
 }
 
 TEST(MailboxThreadsTest, InterruptEndsAWait) {

@@ -1,0 +1,316 @@
+// The part of ShardCore that takes in what others ask for: requests, messages, epochs.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "engine/mutation.h"
+#include "engine/shard_core.h"
+#include "wal/control_record.h"
+
+namespace corewal {
+namespace {
+
+// What one turn takes in at most, so that completions, syncs and requests get theirs.
+constexpr uint64_t kTurnBytesMax = 1u << 20;
+constexpr uint32_t kTurnMessagesMax = 4096;
+
+absl::Span<const std::byte> Bytes(const std::string& text) {
+  return absl::MakeConstSpan(reinterpret_cast<const std::byte*>(text.data()), text.size());
+}
+
+}  // namespace
+
+absl::Status ShardCore::Push(const Mailbox::Message& message) {
+  if (ProcessGeneration() != process_) {
+    return absl::FailedPreconditionError("the engine is that of the process that forked this one");
+  }
+  const auto too_large = [](absl::Span<const std::byte> record) {
+    return record.size() > kRecordBytesMax;
+  };
+  if (too_large(message.payload) ||
+      std::any_of(message.records.begin(), message.records.end(), too_large)) {
+    return absl::InvalidArgumentError(absl::StrCat("a record of ", message.payload.size(),
+                                                   " bytes; at most ", kRecordBytesMax,
+                                                   " are allowed"));
+  }
+  const bool part = message.kind == Mailbox::Kind::kAtomic;
+  if (!part && !IsUserType(message.options.type)) {
+    return absl::InvalidArgumentError(absl::StrCat("record type ",
+                                                   static_cast<uint32_t>(message.options.type),
+                                                   " is corewal's own; use 0 to 127"));
+  }
+  // A failed shard answers whoever waits for an answer; others learn of it here.
+  if (message.state == nullptr && failed_.load(std::memory_order_acquire)) return info().failure;
+  if (mailbox_.Push(message)) return absl::OkStatus();
+  if (mailbox_.shut()) return absl::FailedPreconditionError("the engine is closed");
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "shard ", ToIndex(config_.shard), ": the mailbox is full; nothing was appended; retry"));
+}
+
+absl::Status ShardCore::WaitForRoom(uint32_t seen, MonotonicNs deadline) {
+  if (OnOwnerThread()) {
+    return absl::FailedPreconditionError("the shard's own thread cannot wait for the shard");
+  }
+  if (mailbox_.WaitForRoom(seen, deadline)) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("shard ", ToIndex(config_.shard),
+                   ": the mailbox stayed full until the deadline; nothing was appended; retry"));
+}
+
+absl::Status ShardCore::PushBlocking(const Mailbox::Message& message, MonotonicNs deadline) {
+  for (;;) {
+    const uint32_t seen = mailbox_.room_seen();
+    absl::Status pushed = Push(message);
+    if (!absl::IsResourceExhausted(pushed) || deadline == 0) return pushed;
+    RETURN_IF_ERROR(WaitForRoom(seen, deadline));
+  }
+}
+
+absl::Status ShardCore::PushPart(const Mailbox::Message& message) { return Push(message); }
+
+bool ShardCore::HasRoom(uint64_t bytes) const {
+  const uint64_t ring = config_.options.mailbox_bytes;
+  const uint64_t needed = bytes > ring / 4 ? 0 : bytes;  // else it travels apart
+  return mailbox_.used_bytes() + 2 * needed + 4096 / 8 <= ring;
+}
+
+bool ShardCore::PushHome(AtomicBatch* batch) {
+  batch->home_after = mailbox_.end();
+  return Submit(batch);
+}
+
+bool ShardCore::Submit(ControlItem* item) {
+  if (!controls_.Push(item)) return false;
+  mailbox_.Interrupt();
+  return true;
+}
+
+bool ShardCore::NothingAsked() const {
+  if (!controls_.empty()) return false;
+  const Epoch open = config_.epochs->open();
+  return open == barrier_open_ || open <= std::max(open_here_, config_.epochs->first_open());
+}
+
+MonotonicNs ShardCore::NoLaterThanRetry(MonotonicNs deadline) const {
+  const bool waits = blocked_ || !controls_taken_.empty() ||
+                     config_.epochs->open() > std::max(open_here_, config_.epochs->first_open());
+  if (!waits || !writer_->failure().ok()) return deadline;
+  return std::min(deadline, clock().Now() + SegmentPreparer::kRetryNs);
+}
+
+bool ShardCore::TakeIn() {
+  bool moved = RunControls();
+  moved |= DrainMailbox();
+  moved |= CloseEpochIfAsked();
+  return moved;
+}
+
+bool ShardCore::RunControls() {
+  for (ControlItem* item = controls_.TakeAll(); item != nullptr;) {
+    ControlItem* const next = ControlQueue::Next(item);
+    controls_taken_.push_back(item);
+    item = next;
+  }
+  bool moved = false;
+  for (size_t left = controls_taken_.size(); left > 0; --left) {
+    ControlItem* const item = controls_taken_.front();
+    controls_taken_.pop_front();
+    if (item->Run(*this)) {
+      moved = true;
+    } else {
+      controls_taken_.push_back(item);
+    }
+  }
+  return moved;
+}
+
+bool ShardCore::DrainMailbox() {
+  Mailbox::Message message;
+  uint32_t taken = 0;
+  uint64_t bytes = 0;
+  while (taken < kTurnMessagesMax && bytes < kTurnBytesMax && mailbox_.Peek(&message)) {
+    blocked_ = !EnterEpoch(Epoch(message.epoch)) || !Deliver(message);
+    if (blocked_) break;
+    mailbox_.Pop();
+    bytes += message.payload.size();
+    ++taken;
+  }
+  if (taken > 0) mailbox_.TellRoom();
+  return taken > 0;
+}
+
+bool ShardCore::EnterEpoch(Epoch open) {
+  if (open <= open_here_) return true;
+  if (Mutated(EngineMutation::kEpochTagIgnored) && open > config_.epochs->first_open()) return true;
+  const Epoch closed(open.value() - 1);
+  const std::string payload = EpochBarrierRecord{closed, config_.epochs->shards()}.Encode();
+  const absl::StatusOr<Lsn> lsn =
+      writer_->AppendControl(Bytes(payload), {.type = RecordType::kEpochBarrier},
+                             [this, closed](const absl::StatusOr<Lsn>& durable) {
+                               PublishDurable();
+                               if (durable.ok()) config_.epochs->Reached(config_.shard, closed);
+                             });
+  if (!lsn.ok()) return !writer_->failure().ok();  // a failed shard takes part in no epoch
+  writer_->set_epoch(closed);
+  open_here_ = open;
+  return true;
+}
+
+// An idle shard takes part too. Messages that were there when the epoch was closed come first.
+bool ShardCore::CloseEpochIfAsked() {
+  const Epoch open = config_.epochs->open();
+  if (open <= std::max(open_here_, config_.epochs->first_open())) return false;
+  if (!writer_->failure().ok()) return false;
+  if (barrier_open_ != open) {
+    barrier_open_ = open;
+    barrier_target_ = mailbox_.end();
+  }
+  const bool all_in = mailbox_.PoppedBefore(barrier_target_);
+  if (!all_in && !Mutated(EngineMutation::kBarrierBeforeMessages)) return false;
+  if (Mutated(EngineMutation::kIdleShardSkipsBarrier) &&
+      writer_->appended() == writer_->durable()) {
+    config_.epochs->Reached(config_.shard, Epoch(open.value() - 1));
+    writer_->set_epoch(Epoch(open.value() - 1));
+    open_here_ = open;
+    return true;
+  }
+  return EnterEpoch(open);
+}
+
+absl::Status ShardCore::EnterOpenEpoch() {
+  const Epoch open = config_.epochs->open();
+  if (open <= open_here_) return absl::OkStatus();
+  const uint64_t target = mailbox_.end();
+  while (!mailbox_.PoppedBefore(target) && DrainMailbox()) {
+  }
+  if (mailbox_.PoppedBefore(target) && EnterEpoch(open)) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      "messages of an epoch that was closed wait to be appended; nothing was appended; retry after "
+      "Poll");
+}
+
+bool ShardCore::Passes(const absl::Status& refused, bool answered) const {
+  if (!absl::IsResourceExhausted(refused) || !writer_->failure().ok()) return false;
+  // A full disk does not pass: who can be told is told. What was posted without an answer stays.
+  return writer_->preparing_stall().ok() ||
+         (!answered && !closing_.load(std::memory_order_relaxed));
+}
+
+AppendCallback ShardCore::Answer(AppendState* state) {
+  return [this, state](absl::StatusOr<Lsn> done) {
+    PublishDurable();  // who is answered finds it moved
+    state->Complete(std::move(done));
+  };
+}
+
+bool ShardCore::Deliver(const Mailbox::Message& message) {
+  switch (message.kind) {
+    case Mailbox::Kind::kRecord:
+      return DeliverRecord(message);
+    case Mailbox::Kind::kBatch:
+      return DeliverBatch(message);
+    case Mailbox::Kind::kAtomic:
+      return DeliverPart(message);
+  }
+  return true;
+}
+
+bool ShardCore::DeliverRecord(const Mailbox::Message& message) {
+  AppendState* const state = message.state;
+  absl::StatusOr<Lsn> lsn = state == nullptr
+                                ? writer_->Append(message.payload, message.options)
+                                : writer_->Append(message.payload, message.options, Answer(state));
+  if (lsn.ok()) return true;
+  if (Passes(lsn.status(), state != nullptr)) return false;
+  if (state != nullptr) {
+    state->Complete(std::move(lsn));
+  } else {
+    ++posts_dropped_;
+    drop_cause_.Update(lsn.status());
+  }
+  return true;
+}
+
+// Record by record, so that a batch may be larger than what the buffers hold; the answer is that of
+// the last one.
+bool ShardCore::DeliverBatch(const Mailbox::Message& message) {
+  if (batch_rest_ == 0) batch_rest_ = message.payload.size();
+  absl::Span<const std::byte> rest = message.payload.subspan(message.payload.size() - batch_rest_);
+  absl::StatusOr<Lsn> lsn = Lsn();
+  while (!rest.empty()) {
+    absl::Span<const std::byte> after = rest;
+    const absl::Span<const std::byte> record = Mailbox::NextOfBatch(&after);
+    lsn = after.empty() ? writer_->Append(record, message.options, Answer(message.state))
+                        : writer_->Append(record, message.options);
+    if (!lsn.ok()) break;
+    rest = after;
+    batch_rest_ = rest.size();
+  }
+  // Once some of it is in the log a full disk is waited out: half a batch is nobody's answer.
+  const bool begun = batch_rest_ != message.payload.size();
+  if (!lsn.ok() && Passes(lsn.status(), !begun)) return false;
+  batch_rest_ = 0;
+  if (!lsn.ok()) message.state->Complete(std::move(lsn));
+  return true;
+}
+
+bool ShardCore::DeliverPart(const Mailbox::Message& message) {
+  auto* const batch = static_cast<AtomicBatch*>(message.context);
+  AtomicBatches& batches = *config_.batches;
+  if (batches.Aborted(*batch)) {
+    batches.PartRefused(batch, absl::CancelledError("aborted"));
+    return true;
+  }
+  const absl::StatusOr<Lsn> lsn = writer_->AppendControl(
+      message.payload, message.options, [this, batch](const absl::StatusOr<Lsn>& durable) {
+        PublishDurable();
+        config_.batches->RecordDurable(batch, durable.status());
+      });
+  if (lsn.ok()) {
+    batches.PartAppended(batch, message.index, *lsn);
+    return true;
+  }
+  if (Passes(lsn.status(), true)) return false;
+  batches.PartRefused(batch, lsn.status());
+  return true;
+}
+
+bool AtomicBatch::Run(ShardCore& core) { return core.AppendHome(this); }
+
+bool ShardCore::AppendHome(AtomicBatch* batch) {
+  AtomicBatches& batches = *config_.batches;
+  if (batches.Aborted(*batch)) {
+    batches.HomeRefused(batch, absl::CancelledError("aborted"));
+    return true;
+  }
+  // Behind all messages that were there before: the order that the floors rest on.
+  if (!mailbox_.PoppedBefore(batch->home_after)) return false;
+  if (!EnterEpoch(Epoch(batch->home_epoch))) return false;
+  AtomicHomeRecord home{batch->id, batch->home_type, batch->parts, Bytes(batch->home_payload)};
+  const std::string payload = home.Encode();
+  const absl::StatusOr<Lsn> lsn =
+      writer_->AppendControl(Bytes(payload), {.type = RecordType::kAtomicHome},
+                             [this, batch](const absl::StatusOr<Lsn>& durable) {
+                               PublishDurable();
+                               config_.batches->RecordDurable(batch, durable.status());
+                             });
+  if (lsn.ok()) {
+    batches.HomeAppended(batch, *lsn);
+    return true;
+  }
+  if (Passes(lsn.status(), true)) return false;
+  batches.HomeRefused(batch, lsn.status());
+  return true;
+}
+
+bool ShardCore::AppendControl(RecordType type, const std::string& payload, AppendState* state) {
+  absl::StatusOr<Lsn> lsn = writer_->AppendControl(Bytes(payload), {.type = type}, Answer(state));
+  if (lsn.ok()) return true;
+  if (Passes(lsn.status(), true)) return false;
+  state->Complete(std::move(lsn));
+  return true;
+}
+
+}  // namespace corewal

@@ -1,0 +1,43 @@
+#include "engine/subscription.h"
+
+#include "engine/append_future.h"
+#include "wal/control_record.h"
+
+namespace corewal {
+
+absl::StatusOr<bool> Subscription::Next(RecordView* record) {
+  for (;;) {
+    const Lsn limit = source_.limit();
+    switch (follower_->Next(record)) {
+      case FollowEvent::kRecord:
+        break;
+      case FollowEvent::kCaughtUp:
+        read_to_ = limit;
+        return false;
+      default:
+        return follower_->status();
+    }
+    if (IsUserType(record->type)) return true;
+    if (source_.hidden({ToIndex(source_.shard), record->lsn})) continue;
+    if (record->type == RecordType::kAtomicPart) {
+      const auto part = AtomicPartRecord::Decode(record->payload);
+      if (!part.has_value()) continue;
+      record->type = part->type;
+      record->payload = part->payload;
+      return true;
+    }
+    if (record->type == RecordType::kAtomicHome) {
+      const auto home = AtomicHomeRecord::Decode(record->payload);
+      if (!home.has_value()) continue;
+      record->type = home->type;
+      record->payload = home->payload;
+      return true;
+    }
+  }
+}
+
+bool Subscription::WaitForMore(absl::Duration timeout) {
+  return source_.wait(read_to_, DeadlineAfter(timeout));
+}
+
+}  // namespace corewal
