@@ -158,8 +158,21 @@ absl::Status LogTail::LearnFromLaterHeaders() {
 }
 
 absl::Status LogTail::LearnFromBatches() {
+  const Lsn before = durable_;
   RETURN_IF_ERROR(WalkHeaders(current_, at_.offset));
-  if (next_known_) RETURN_IF_ERROR(WalkHeaders(next_, kBlockBytes));
+  if (!next_known_) return absl::OkStatus();
+  RETURN_IF_ERROR(WalkHeaders(next_, kBlockBytes));
+  // Batches of several segments may be on their way to the device at once; then only the last of
+  // them say that what is here is durable.
+  SegmentFile last = next_;
+  while (durable_ <= at_.lsn || (limited_ && durable_ <= before)) {
+    absl::StatusOr<SegmentFile> later = ReadSegment(last.sequence + 1);
+    if (absl::IsNotFound(later.status())) return absl::OkStatus();
+    RETURN_IF_ERROR(later.status());
+    if (!later->started() || !Follows(last.header, later->header)) return absl::OkStatus();
+    last = *std::move(later);
+    RETURN_IF_ERROR(WalkHeaders(last, kBlockBytes));
+  }
   return absl::OkStatus();
 }
 
