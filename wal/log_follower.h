@@ -15,7 +15,7 @@
 // user who may read the files.
 //
 // Thread: one at a time, that of `io`, which it uses alone while it lives.
-// Memory: read_ahead buffers of `io`, plus one record if records span batches and `pieces` is off.
+// Memory: read_ahead + 1 buffers of `io`, plus one record if records span batches and `pieces` is off.
 // Blocks for the reads only; kCaughtUp costs no system call as long as DurableSource::lsn says that
 // there is nothing new.
 #ifndef COREWAL_WAL_LOG_FOLLOWER_H_
@@ -48,7 +48,7 @@ enum class FollowEvent : uint8_t {
 struct LogFollowerOptions {
   Lsn from;  // first record with lsn >= from; 0: from the oldest that is there
   DurableSource durable;
-  uint32_t read_ahead = 4;  // reads in flight, at least 1; fewer if `io` has fewer buffers free
+  uint32_t read_ahead = 4;  // reads in flight, at least 1; at most those free in `io` but one
   DirectMode direct = DirectMode::kAuto;
   bool pieces = false;     // records that span batches come piece by piece: memory stays bounded
   bool user_only = false;  // passes over corewal's own records (control_record.h)
@@ -57,7 +57,7 @@ struct LogFollowerOptions {
 class LogFollower {
  public:
   // `directory` is the shard's; the log may not have begun yet. `files` and `io` must outlive this.
-  // ResourceExhausted: `io` has no free buffer.
+  // ResourceExhausted: `io` has fewer than two free buffers.
   static absl::StatusOr<std::unique_ptr<LogFollower>> Open(FileSystem& files, StorageIo& io,
                                                            std::string directory,
                                                            LogFollowerOptions options);

@@ -13,8 +13,11 @@ namespace corewal {
 
 absl::StatusOr<std::unique_ptr<LogTail>> LogTail::Create(FileSystem& files, StorageIo& io,
                                                          std::string directory, Options options) {
+  // Headers of other segments are read while the stream keeps its buffers: one is left for them.
+  ASSIGN_OR_RETURN(BufferLease for_headers, io.AcquireBuffer());
   ASSIGN_OR_RETURN(std::unique_ptr<SegmentStream> stream,
                    SegmentStream::Create(files, io, options.read_ahead, options.direct));
+  for_headers = BufferLease();
   return std::unique_ptr<LogTail>(
       new LogTail(files, io, std::move(directory), std::move(options), std::move(stream)));
 }

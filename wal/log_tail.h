@@ -60,7 +60,7 @@ class LogTail {
     DirectMode direct = DirectMode::kAuto;
     DurableSource durable;
   };
-  // Errors: ResourceExhausted, `io` has no free buffer.
+  // Errors: ResourceExhausted, `io` has fewer than two free buffers.
   static absl::StatusOr<std::unique_ptr<LogTail>> Create(FileSystem& files, StorageIo& io,
                                                          std::string directory, Options options);
 
