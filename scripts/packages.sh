@@ -9,7 +9,7 @@ readonly BUILD_PACKAGES=(
   libabsl-dev libisal-dev liburing-dev
 )
 # shellcheck disable=SC2034
-readonly TEST_PACKAGES=(libbenchmark-dev libgmock-dev libgtest-dev python3 strace)
+readonly TEST_PACKAGES=(libbenchmark-dev libgmock-dev libgtest-dev librocksdb-dev python3 strace)
 # shellcheck disable=SC2034  # what projects of others build with, each way that one could
 readonly PACKAGE_TEST_PACKAGES=("${TEST_PACKAGES[@]}" clang cmake make pkg-config)
 # What looks at the page of wal-bench --html and at the man pages. Not for the sanitizers: nothing
