@@ -4,9 +4,10 @@
   guard     a header is guarded by COREWAL_<PATH>_H_
   banner    a header starts with `// <path>: ` and one sentence
   room      a room includes only from rooms to its left; only io_backend/uring_* and the tests see
-            uring and liburing; wal and io_backend start no threads
+            uring and liburing; wal and io_backend start no threads; benchmarks/peers shares the
+            tools' helpers, so that its figures are taken and printed as wal-bench's are
   name      no identifier calls a stage of the log flush or persist: the verbs are append, submit,
-            write, sync, durable
+            write, sync, durable; benchmarks/peers calls others' functions by their names
 
 A file of more than 500 lines is mentioned, no more. Usage: lint_sources.py FILE...
 """
@@ -20,8 +21,16 @@ SEES_URING = ("uring/", "io_backend/uring_", "tests/", "benchmarks/")
 NO_THREADS = ("wal/", "io_backend/", "uring/")
 THREAD_HEADERS = {"thread", "mutex", "shared_mutex", "condition_variable", "future"}
 LIBRARY_NAMES = {"fflush", "flush"}  # of stdio and ostream
-ROCKSDB_NAMES = {
-    "Flush", "FlushJobInfo", "FlushOptions", "OnFlushCompleted", "atomic_flush", "kPersistedTier"
+PEERS = "benchmarks/peers/"
+# What folders that use the libraries of others call them by.
+NAMES_OF_OTHERS = {
+    "examples/rocksdb_log/": {
+        "Flush", "FlushJobInfo", "FlushOptions", "OnFlushCompleted", "atomic_flush", "kPersistedTier"
+    },
+    PEERS: {
+        "DB_FLUSH", "Flush", "FlushOptions", "FlushWAL", "avoid_flush_during_recovery",
+        "avoid_flush_during_shutdown", "log_flush", "manual_wal_flush", "stats_persist_period_sec"
+    },
 }
 LINES_MAX = 500
 
@@ -57,6 +66,8 @@ def check_include(path, included):
         return
     if other in ROOMS and room in ROOMS and ROOMS.index(other) > ROOMS.index(room):
         yield f"room: {other} stands to the right of {room}"
+    if other == "tools" and path.startswith(PEERS):
+        return
     if other in OUTER_ROOMS and other != room and room != "tests":
         yield f"room: {room} must not include from {other}"
 
@@ -69,9 +80,9 @@ def check(path, text):
         if match:
             for fault in check_include(path, match.group(1)):
                 yield number, fault
-    library_names = LIBRARY_NAMES
-    if path.startswith("examples/rocksdb_log/"):
-        library_names = LIBRARY_NAMES | ROCKSDB_NAMES
+    library_names = LIBRARY_NAMES.union(
+        *(names for folder, names in NAMES_OF_OTHERS.items() if path.startswith(folder))
+    )
     code = NOT_CODE.sub(lambda m: "\n" * m.group(0).count("\n") or " ", text)
     for number, line in enumerate(code.split("\n"), 1):
         for word in FORBIDDEN.findall(line):

@@ -72,6 +72,13 @@ class LintTest(unittest.TestCase):
         text = '// no flush\nauto s = "flush";\nchar c = \'"\'; fflush(stdout); out.flush();\n'
         self.assertEqual(self.lint("wal/a.cc", text), ("", 0))
 
+    def test_peers_call_others_by_their_names_and_share_the_tools(self):
+        text = '#include "tools/json_object.h"\nvoid f() { db->FlushWAL(true); }\n'
+        self.assertEqual(self.lint("benchmarks/peers/a.cc", text), ("", 0))
+        self.assert_fault(self.lint("benchmarks/a.cc", text), "benchmarks/a.cc:1: room")
+        self.assert_fault(self.lint("wal/a.cc", "void FlushWAL();\n"), "`FlushWAL`")
+        self.assert_fault(self.lint("benchmarks/peers/a.cc", "void FlushLog();\n"), "`FlushLog`")
+
     def test_build_file_in_order_is_clean(self):
         text = (
             'package(default_visibility = ["//:x"])\n\ncc_library(\n    name = "a",\n'
