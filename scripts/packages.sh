@@ -16,6 +16,13 @@ readonly PACKAGE_TEST_PACKAGES=("${TEST_PACKAGES[@]}" clang cmake make pkg-confi
 # of that is ours in C++.
 # shellcheck disable=SC2034
 readonly PAGE_TEST_PACKAGES=(chromium mandoc)
+# shellcheck disable=SC2034
+readonly GUARD_PACKAGES=(python3 valgrind)
+# shellcheck disable=SC2034  # what benchmarks/peers measures; nothing else needs them
+readonly PEER_PACKAGES=(
+  libdb5.3-dev libleveldb-dev libpq-dev librocksdb-dev libsqlite3-dev libwiredtiger-dev
+  postgresql-15 python3
+)
 readonly FORMAT_PACKAGES=(clang-format)
 # shellcheck disable=SC2034
 readonly LINT_PACKAGES=("${FORMAT_PACKAGES[@]}" clang-tidy python3 shellcheck)
