@@ -45,8 +45,6 @@ class RawScan {
 
   Found Next(ReplayCheck* check) {
     for (;;) {
-      const size_t left_in_block = kBlockBytes - position_ % kBlockBytes;
-      if (left_in_block < sizeof(Frame)) position_ += left_in_block;
       if (position_ + sizeof(Frame) > base_ + have_) return Found::kNeedsMore;
       Frame frame;
       std::memcpy(&frame, At(position_), sizeof(frame));

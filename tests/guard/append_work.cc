@@ -74,7 +74,8 @@ class AppendWork {
         absl::MakeConstSpan(reinterpret_cast<const std::byte*>(record_.data()), record_.size());
     for (uint64_t i = 1; i <= records; ++i) {
       if (work_ == Work::kStreamCallbacks) {
-        CHECK_OK(writer_->Append(payload, {}, [this](absl::StatusOr<Lsn>) { ++done_; }).status());
+        CHECK_OK(
+            writer_->Append(payload, {}, [this](const absl::StatusOr<Lsn>&) { ++done_; }).status());
       } else {
         CHECK_OK(writer_->Append(payload).status());
       }
