@@ -280,6 +280,11 @@ class HostFileSystem final : public FileSystem {
     struct stat facts;
     if (fstat(fd.get(), &facts) != 0) return ErrnoStatus(errno, "fstat", path);
     if (!S_ISREG(facts.st_mode)) return NotRegular(path);
+    // The umask may have taken the owner's own rights, and nobody could open it again.
+    if ((flags & O_CREAT) != 0 && (facts.st_mode & 0600) != 0600 && facts.st_uid == geteuid() &&
+        fchmod(fd.get(), 0600) != 0) {
+      return ErrnoStatus(errno, "fchmod", path);
+    }
     // Left on, O_NONBLOCK would make io_uring give up instead of waiting.
     if (fcntl(fd.get(), F_SETFL, 0) != 0) return ErrnoStatus(errno, "fcntl(F_SETFL)", path);
     if (known != nullptr) known->size_bytes = static_cast<uint64_t>(facts.st_size);
