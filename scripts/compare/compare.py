@@ -15,6 +15,7 @@ import datetime
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 
@@ -126,6 +127,8 @@ def write(path, text):
 
 def main(arguments):
     options = parse_options(arguments)
+    # As if by the keyboard: the run at work is ended, and what it left is removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.makedirs(options.out, exist_ok=True)
     now = datetime.datetime.now(datetime.timezone.utc)
     stem = os.path.join(options.out, f"compare-{now:%Y%m%dT%H%M%SZ}")
