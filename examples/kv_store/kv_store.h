@@ -1,9 +1,10 @@
 // examples/kv_store/kv_store.h: a key-value store that survives kill -9. How to embed corewal.
 //
 //   Put, Delete --> a record in the log of the key's shard --> durable --> the table --> answered
-//   Open        --> every record of the log ----------------------------> the table
+//   Open        --> the table's last image, then the records behind it --> the table
+//   Checkpoint  --> an image of the table --> durable --> the log before it is given up
 //
-// Four rules make it safe, and they hold for every state machine on a log:
+// Five rules make it safe, and they hold for every state machine on a log:
 //   1. A change is one record. After a crash a record is there as a whole or not at all.
 //   2. The log decides. The table takes a change only once its record is durable, so nobody reads
 //      what a crash could take back.
@@ -11,6 +12,8 @@
 //      the table after a restart are made by the same steps.
 //   4. What must stay in order shares a shard. All changes of a key are in one log, so the number
 //      of shards and the hash belong to the data, and neither can change once it is written.
+//   5. Truncate last. The log gives records up only when an image that holds them is durable, and a
+//      checkpoint, which names it, too. A crash between the steps leaves the image before.
 //
 // Thread: any.
 #ifndef COREWAL_EXAMPLES_KV_STORE_KV_STORE_H_
@@ -29,6 +32,7 @@
 
 #include "base/status_macros.h"
 #include "engine/engine.h"
+#include "io_backend/file_system.h"
 
 class KvStore {
  public:
@@ -40,6 +44,7 @@ class KvStore {
     options.shards = kShards;
     options.shard.segment_bytes = 1 << 20;  // the log grows in steps of this size
     ASSIGN_OR_RETURN(store->engine_, corewal::Engine::Open(options));
+    store->directory_ = directory;
     for (uint32_t i = 0; i < kShards; ++i) RETURN_IF_ERROR(store->Recover(i));
     return store;
   }
@@ -47,7 +52,7 @@ class KvStore {
   // The future's OK: durable. An error: not done, or (the disk failed) not known before the next
   // Open. Start several and then wait, and they share one sync of the disk.
   std::future<absl::Status> Put(const std::string& key, const std::string& value) {
-    return Change(key, kPut, std::to_string(key.size()) + ':' + key + value);
+    return Change(key, kPut, PutRecord(key, value));
   }
   std::future<absl::Status> Delete(const std::string& key) { return Change(key, kDelete, key); }
 
@@ -67,6 +72,12 @@ class KvStore {
     return all;
   }
 
+  // Makes the next Open quick, and the log short. Changes may go on. One call at a time.
+  absl::Status Checkpoint() {
+    for (uint32_t i = 0; i < kShards; ++i) RETURN_IF_ERROR(Checkpoint(i));
+    return absl::OkStatus();
+  }
+
  private:
   // A record carries a type of the user's choice, 0 to 127, for nothing.
   static constexpr auto kPut = corewal::RecordType{1};     // key length ':' key value
@@ -76,6 +87,8 @@ class KvStore {
   struct Table {
     std::mutex mutex;
     std::map<std::string, std::string> values;
+    corewal::Lsn next;  // values are what all records below it make
+    std::string image;  // the file of the last checkpoint; empty: none
   };
 
   // FNV-1a, because std::hash may differ from one build to the next (rule 4).
@@ -83,6 +96,10 @@ class KvStore {
     uint64_t hash = 0xcbf29ce484222325;
     for (const unsigned char c : key) hash = (hash ^ c) * 0x100000001b3;
     return (hash >> 32) % kShards;
+  }
+
+  static std::string PutRecord(const std::string& key, const std::string& value) {
+    return std::to_string(key.size()) + ':' + key + value;
   }
 
   std::future<absl::Status> Change(const std::string& key, corewal::RecordType type,
@@ -94,15 +111,17 @@ class KvStore {
     const absl::Status accepted = engine_->Append(
         corewal::ShardId{shard}, bytes, {.type = type},  // the callback: on the shard's thread
         [table = &tables_[shard], type, record, answer](const absl::StatusOr<corewal::Lsn>& lsn) {
-          answer->set_value(lsn.ok() ? Apply(*table, type, record) : lsn.status());
+          answer->set_value(lsn.ok() ? Apply(*table, *lsn, type, record) : lsn.status());
         });
     if (!accepted.ok()) answer->set_value(accepted);  // then the callback never runs
     return future;
   }
 
   // The only way a table ever changes (rule 3).
-  static absl::Status Apply(Table& table, corewal::RecordType type, const std::string& record) {
+  static absl::Status Apply(Table& table, corewal::Lsn lsn, corewal::RecordType type,
+                            const std::string& record) {
     const std::lock_guard lock(table.mutex);
+    table.next = lsn + 1;
     if (type == kDelete) {
       table.values.erase(record);
     } else if (const size_t key = record.find(':') + 1; type == kPut && key > 0) {
@@ -115,15 +134,63 @@ class KvStore {
   }
 
   absl::Status Recover(uint32_t shard) {
-    ASSIGN_OR_RETURN(auto replay, engine_->Replay(corewal::ShardId{shard}));
+    Table& table = tables_[shard];
+    const auto checkpoint = engine_->recovered_checkpoint(corewal::ShardId{shard});
+    if (checkpoint.ok()) {
+      RETURN_IF_ERROR(ReadImage(table, checkpoint->lsn, checkpoint->note));
+    } else if (!absl::IsNotFound(checkpoint.status())) {
+      return checkpoint.status();
+    }
+    ASSIGN_OR_RETURN(auto replay, engine_->Replay(corewal::ShardId{shard}, table.next));
     corewal::RecordView record;
     while (replay->Next(&record)) {
       const auto* bytes = reinterpret_cast<const char*>(record.payload.data());
-      RETURN_IF_ERROR(Apply(tables_[shard], record.type, {bytes, record.payload.size()}));
+      RETURN_IF_ERROR(Apply(table, record.lsn, record.type, {bytes, record.payload.size()}));
     }
     return replay->status();  // not every end of a log is a good one: never leave this out
   }
 
+  // An image is the records that would make the table, each behind its length and a space.
+  absl::Status Checkpoint(uint32_t shard) {
+    Table& table = tables_[shard];
+    std::string image;
+    corewal::Lsn next;
+    {
+      const std::lock_guard lock(table.mutex);
+      next = table.next;
+      for (const auto& [key, value] : table.values) {
+        const std::string record = PutRecord(key, value);
+        image += std::to_string(record.size()) + ' ' + record;
+      }
+    }
+    const std::string name = "table-" + std::to_string(shard) + '-' + std::to_string(next.value());
+    if (next == corewal::Lsn{} || name == table.image) return absl::OkStatus();  // nothing is new
+    corewal::FileSystem& files = corewal::FileSystem::Host();
+    RETURN_IF_ERROR(files.WriteSmallFile(directory_ + '/' + name, image));  // durable, as a whole
+    RETURN_IF_ERROR(engine_->Checkpoint(
+        corewal::ShardId{shard}, next,
+        absl::Span(reinterpret_cast<const std::byte*>(name.data()), name.size())));
+    const std::string before = std::exchange(table.image, name);
+    if (!before.empty()) RETURN_IF_ERROR(files.Remove(directory_ + '/' + before));
+    return engine_->TruncateBefore(corewal::ShardId{shard}, next);
+  }
+
+  absl::Status ReadImage(Table& table, corewal::Lsn next, const std::string& name) {
+    ASSIGN_OR_RETURN(const std::string image, corewal::FileSystem::Host().ReadSmallFile(
+                                                  directory_ + '/' + name, UINT64_MAX));
+    for (size_t at = 0; at < image.size();) {
+      const size_t record = image.find(' ', at) + 1;
+      const size_t size = std::strtoul(image.c_str() + at, nullptr, 10);
+      if (record == 0 || size > image.size() - record) return absl::DataLossError(name);
+      RETURN_IF_ERROR(Apply(table, next, kPut, image.substr(record, size)));
+      at = record + size;
+    }
+    table.next = next;
+    table.image = name;
+    return absl::OkStatus();
+  }
+
+  std::string directory_;
   std::array<Table, kShards> tables_;
   std::unique_ptr<corewal::Engine> engine_;  // last, so first to go: its callbacks use the tables
 };

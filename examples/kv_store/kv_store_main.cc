@@ -1,7 +1,8 @@
-// kv_store DIR put K V | del K | get K | list | load
+// kv_store DIR put K V | del K | get K | list | checkpoint | load
 //
-// `load` takes lines "put K V" and "del K" from stdin and answers each with "ok N", N counting the
-// lines from 1, as soon as it and all lines before it are durable. Kill it whenever you like.
+// `load` takes lines "put K V", "del K" and "checkpoint" from stdin and answers each with "ok N", N
+// counting the lines from 1, as soon as it and all lines before it are durable. Kill it whenever
+// you like.
 #include <deque>
 #include <iostream>
 #include <sstream>
@@ -18,6 +19,9 @@ std::future<absl::Status> Change(KvStore& store, const std::string& line) {
   std::getline(words, value);
   if (verb == "put" && !key.empty()) return store.Put(key, value);
   if (verb == "del" && !key.empty()) return store.Delete(key);
+  if (verb == "checkpoint") {
+    return std::async(std::launch::deferred, [&store] { return store.Checkpoint(); });
+  }
   return std::async(std::launch::deferred, [line] {
     return absl::InvalidArgumentError("want 'put K V' or 'del K', not '" + line + "'");
   });
@@ -41,7 +45,8 @@ absl::Status Load(KvStore& store) {
 
 absl::Status Run(KvStore& store, const std::string& verb, const std::string& words) {
   if (verb == "load") return Load(store);
-  if (verb == "put" || verb == "del") return Change(store, verb + ' ' + words).get();
+  if (verb == "put" || verb == "del" || verb == "checkpoint")
+    return Change(store, verb + ' ' + words).get();
   if (verb == "list") {
     for (const auto& [key, value] : store.List()) std::cout << key << ' ' << value << '\n';
     return absl::OkStatus();
@@ -56,7 +61,8 @@ absl::Status Run(KvStore& store, const std::string& verb, const std::string& wor
 
 int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);  // lets cin buffer, and know what is at hand
-  if (argc < 3) std::cerr << "usage: kv_store DIR put K V | del K | get K | list | load\n";
+  if (argc < 3)
+    std::cerr << "usage: kv_store DIR put K V | del K | get K | list | checkpoint | load\n";
   if (argc < 3) return 1;
   std::string words = argc > 3 ? argv[3] : "";
   for (int i = 4; i < argc; ++i) words += std::string(" ") + argv[i];
