@@ -22,6 +22,12 @@ class SystemClock final : public Clock {
 
 }  // namespace
 
+uint64_t Clock::UnixNs() const {
+  timespec t;
+  clock_gettime(CLOCK_REALTIME, &t);
+  return static_cast<uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(t.tv_nsec);
+}
+
 const Clock& Clock::System() {
   static const SystemClock clock;
   return clock;

@@ -1,6 +1,6 @@
-// base/clock.h: monotonic time as a dependency, so that the simulator can own it.
+// base/clock.h: time as a dependency, so that the simulator can own it.
 //
-// Wall-clock time is never used to order anything.
+// Everything is ordered by monotonic time; the wall clock's is for people.
 #ifndef COREWAL_BASE_CLOCK_H_
 #define COREWAL_BASE_CLOCK_H_
 
@@ -20,6 +20,8 @@ class Clock {
   virtual MonotonicNs Now() const = 0;
   // Returns at `when` or soon after; at once if it has passed.
   virtual void SleepUntil(MonotonicNs when) const = 0;
+  // Nanoseconds since 1970, CLOCK_REALTIME unless overridden. Orders nothing: it may jump.
+  virtual uint64_t UnixNs() const;
 
   // CLOCK_MONOTONIC. Any thread. Never destroyed.
   static const Clock& System();

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/check.h"
+#include "base/mutation.h"
 
 namespace corewal {
 
@@ -45,6 +46,7 @@ Operation::Verdict Operation::TakeTransfer(uint64_t bytes) {
   done += bytes;
   if (done == length) return Finish(0);
   const bool write = kind == OpKind::kWrite;
+  if (write && bytes > 0 && Mutated(Mutation::kShortWriteIgnored)) return Finish(0);
   if (bytes == 0) return Finish(write ? EIO : 0);  // a read: the end of the file
   ++short_transfers;
   idle_attempts = 0;

@@ -45,6 +45,7 @@ void SimDisk::Crash(SimCrash mode) {
   ++crashes_;
   last_crash_ = mode;
   Trace(mode == SimCrash::kPowerLoss ? "POWER LOSS" : "PROCESS KILLED");
+  choices_->Begin();
   // What was in flight takes effect, or not, before the rest is decided.
   const std::vector<Process*> processes = std::exchange(processes_, {});
   for (Process* process : processes) process->OnCrash(mode);
@@ -55,14 +56,10 @@ void SimDisk::Crash(SimCrash mode) {
   DropUnreferenced();
 }
 
-// Chances differ from loss to loss, so that all and nothing come up too.
 void SimDisk::LosePower() {
-  constexpr uint32_t kKeep[] = {0, 100'000, 500'000, 500'000, 900'000, SeededRandom::kMillion};
-  const uint32_t keep_sectors = kKeep[random_.Below(std::size(kKeep))];
-  const uint32_t keep_names = kKeep[random_.Below(std::size(kKeep))];
-  names_.LosePower(random_, keep_names);
+  names_.LosePower(*choices_);
   for (auto& [number, inode] : inodes_) {
-    inode->file.LosePower(random_, keep_sectors, faults_);
+    inode->file.LosePower(*choices_, random_, faults_);
     ReleaseBeyond(*inode, inode->file.live().size());
   }
 }
@@ -158,6 +155,7 @@ int SimDisk::Sync(Inode& inode, const SyncScope& scope) {
     inode.file.ForgetUnsynced(random_);
     return EIO;
   }
+  if (Strike(SimFault::kLyingSync)) return 0;
   inode.file.MakeDurable([&](uint64_t write_id) { return Covers(scope, write_id); });
   const uint64_t bytes = inode.file.durable().size();
   if (bytes > 0 && Strike(SimFault::kBitRot)) {

@@ -31,6 +31,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/seeded_random.h"
+#include "io_backend/sim_choices.h"
 #include "io_backend/sim_faults.h"
 #include "io_backend/sim_file.h"
 #include "io_backend/sim_names.h"
@@ -94,6 +95,9 @@ class SimDisk {
   // Crashes by itself right before the action `actions` from now: anywhere, also inside a call.
   void CrashAfter(uint64_t actions, SimCrash mode);
   void CancelCrash() { crash_at_ = UINT64_MAX; }
+  // Who decides from now on what a power loss keeps; it must outlive the disk.
+  void set_choices(SimChoices* choices) { choices_ = choices; }
+  SimChoices& choices() { return *choices_; }
   uint32_t crashes() const { return crashes_; }
   SimCrash last_crash() const { return last_crash_; }
   uint64_t actions() const { return actions_; }
@@ -154,6 +158,8 @@ class SimDisk {
 
   const SimDiskOptions options_;
   SeededRandom random_;
+  SeededChoices seeded_choices_{random_};
+  SimChoices* choices_ = &seeded_choices_;
   SimFaults faults_;
   SimTrace trace_;
   SimTimeline timeline_;

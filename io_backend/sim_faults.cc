@@ -20,6 +20,8 @@ absl::string_view SimFaultName(SimFault fault) {
       return "late_completion";
     case SimFault::kReorder:
       return "reorder";
+    case SimFault::kLyingSync:
+      return "lying_sync";
     case SimFault::kLostDirectoryEntry:
       return "lost_directory_entry";
     case SimFault::kMisdirectedWrite:

@@ -28,6 +28,7 @@ enum class SimFault : uint8_t {
   kEnospc,              // per write, preallocation, created file: ENOSPC, whatever the capacity
   kLateCompletion,      // per operation: takes a hundred times as long
   kReorder,             // per operation: overtakes everything submitted before
+  kLyingSync,           // per file sync and DSYNC write: succeeds without having synced
   kLostDirectoryEntry,  // per directory sync: succeeds without having synced
   kMisdirectedWrite,    // per write: lands in another block of the file, and succeeds
   kBitRot,              // per file sync: afterwards a bit of the file's durable image is flipped

@@ -79,20 +79,34 @@ void SimFile::ForgetUnsynced(SeededRandom& random) {
   unsynced_.clear();
 }
 
-void SimFile::LosePower(SeededRandom& random, uint32_t keep_per_million, SimFaults& faults) {
+std::string SimFile::DurableSector(uint64_t sector) const {
+  std::string bytes;
+  if (durable_.size() > sector * kSectorBytes) {
+    bytes = durable_.substr(sector * kSectorBytes, kSectorBytes);
+  }
+  bytes.resize(kSectorBytes);
+  return bytes;
+}
+
+void SimFile::LosePower(SimChoices& choices, SeededRandom& random, SimFaults& faults) {
   for (const SizeChange& change : sizes_) {
-    if (!random.Chance(keep_per_million)) break;
+    if (!choices.KeepSize()) break;
     ApplySize(change);
   }
   sizes_.clear();
   for (const auto& [sector, versions] : unsynced_) {
-    if (!random.Chance(keep_per_million)) continue;
-    std::string bytes = versions[random.Below(versions.size())].bytes;
+    const std::string old = DurableSector(sector);
+    std::vector<const std::string*> different;  // from the durable one, and from one another
+    for (const Version& version : versions) {
+      const auto is_it = [&](const std::string* seen) { return *seen == version.bytes; };
+      const bool seen = std::any_of(different.begin(), different.end(), is_it);
+      if (version.bytes != old && !seen) different.push_back(&version.bytes);
+    }
+    if (different.empty()) continue;
+    const uint64_t chosen = choices.SectorVersion(different.size());
+    if (chosen == 0) continue;
+    std::string bytes = *different[chosen - 1];
     if (faults.Strike(SimFault::kTornSector, random)) {
-      std::string old = durable_.size() > sector * kSectorBytes
-                            ? durable_.substr(sector * kSectorBytes, kSectorBytes)
-                            : std::string();
-      old.resize(kSectorBytes);
       const uint64_t cut = random.Between(1, kSectorBytes - 1);
       bytes.replace(cut, std::string::npos, old, cut, std::string::npos);
     }

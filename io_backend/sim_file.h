@@ -21,6 +21,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/seeded_random.h"
+#include "io_backend/sim_choices.h"
 #include "io_backend/sim_faults.h"
 
 namespace corewal {
@@ -37,8 +38,9 @@ class SimFile {
   void MakeDurable(const Covers& covers);
   // A sync failed: each unsynced sector is durable or forgotten; live shows it all the same.
   void ForgetUnsynced(SeededRandom& random);
-  // Power loss: keeps each unsynced thing with this chance, then live is what is durable.
-  void LosePower(SeededRandom& random, uint32_t keep_per_million, SimFaults& faults);
+  // Power loss: keeps of what is unsynced what `choices` says, then live is what is durable.
+  // `random` is for torn sectors.
+  void LosePower(SimChoices& choices, SeededRandom& random, SimFaults& faults);
   // In live and durable alike. The byte must exist.
   void FlipBit(uint64_t offset, uint32_t bit);
 
@@ -57,6 +59,7 @@ class SimFile {
     bool exact;  // SetSize; else at least
   };
   void AddVersion(uint64_t write_id, uint64_t sector);
+  std::string DurableSector(uint64_t sector) const;
   void ApplySize(const SizeChange& change);
   void ApplySector(uint64_t sector, const std::string& bytes);
 

@@ -66,12 +66,12 @@ void SimNames::Sync(Inode directory, uint64_t up_to) {
   unsynced_ = std::move(rest);
 }
 
-void SimNames::LosePower(SeededRandom& random, uint32_t keep_per_million) {
+void SimNames::LosePower(SimChoices& choices) {
   std::set<Name> lost;
   for (const Unsynced& change : unsynced_) {
     const bool possible = std::none_of(change.entries.begin(), change.entries.end(),
                                        [&](const auto& e) { return lost.count(e.first) > 0; });
-    if (possible && random.Chance(keep_per_million)) {
+    if (possible && choices.KeepName()) {
       Apply(change, durable_);
     } else {
       for (const auto& entry : change.entries) lost.insert(entry.first);

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/seeded_random.h"
+#include "io_backend/sim_choices.h"
 
 namespace corewal {
 
@@ -45,7 +45,7 @@ class SimNames {
   // Counts the changes; a sync covers those up to its number.
   uint64_t changes() const { return changes_; }
   void Sync(Inode directory, uint64_t up_to);
-  void LosePower(SeededRandom& random, uint32_t keep_per_million);
+  void LosePower(SimChoices& choices);
 
   // Every inode that some entry names, live, durable, or perhaps after a power loss.
   std::set<Inode> Referenced() const;

@@ -136,7 +136,8 @@ void SimStorageIo::Complete(uint32_t slot) {
     const uint64_t write_id = requests_[slot].write_id;
     // What a failed write left in the page cache is synced with the rest.
     disk_.WriteCompleted(write_id, storage_, completed_);
-    if (op.error == 0 && op.write_mode == WriteMode::kDsync) {
+    if (op.error == 0 && op.write_mode == WriteMode::kDsync &&
+        !disk_.Strike(SimFault::kLyingSync)) {
       files_.InodeOf(op.fd).file.MakeDurable([&](uint64_t id) { return id == write_id; });
     }
   }
@@ -232,7 +233,8 @@ int64_t SimStorageIo::AttemptPreallocate(const Operation& op, const Request& req
 void SimStorageIo::TakeInFlightWrite(uint32_t slot, SimCrash mode) {
   const Operation& op = operations().at(slot);
   SeededRandom& random = disk_.random();
-  if (op.kind != OpKind::kWrite || !files_.MayWrite(op.fd) || random.Below(2) == 0) return;
+  if (op.kind != OpKind::kWrite || !files_.MayWrite(op.fd)) return;
+  if (!disk_.choices().TakeInFlight()) return;
   uint64_t bytes = op.rest_length();
   if (mode == SimCrash::kProcessKill && random.Below(2) == 0) {
     bytes = std::min(bytes, random.Below(bytes / SimDisk::kBlockBytes + 1) * SimDisk::kBlockBytes);

@@ -30,6 +30,7 @@ class SimTimeline final : public Clock {
 
   MonotonicNs Now() const override { return now_; }
   void SleepUntil(MonotonicNs when) const override { AdvanceTo(when); }
+  uint64_t UnixNs() const override { return kBootUnixNs + static_cast<uint64_t>(now_); }
 
   void Schedule(MonotonicNs when, Listener* listener, uint32_t slot) {
     due_.emplace(std::make_pair(when, ++scheduled_), std::make_pair(listener, slot));
@@ -59,6 +60,7 @@ class SimTimeline final : public Clock {
   }
 
  private:
+  static constexpr uint64_t kBootUnixNs = 1'700'000'000'000'000'000;
   // A Clock is const to those who use it, but here using it is what moves it.
   mutable MonotonicNs now_ = 1'000'000'000;
   mutable std::map<std::pair<MonotonicNs, uint64_t>, std::pair<Listener*, uint32_t>> due_;

@@ -35,6 +35,13 @@ BatchBuilder::Finished BatchBuilder::Finish(BatchHeader header) {
   finished.begin = header.lsn;
   finished.end = header.lsn + length;
   finished.safe_end = broken_record_ == Lsn() ? finished.end : broken_record_;
+#ifdef COREWAL_MUTATIONS
+  // As if this batch had been built where the one before it is, perhaps still being written.
+  if (Mutated(Mutation::kBufferReusedEarly) && in_flight_ != nullptr) {
+    std::memcpy(in_flight_, data_, kBlockBytes);
+  }
+  in_flight_ = data_;
+#endif
   finished.buffer = std::move(buffer_);
   Close(finished.end);
   return finished;

@@ -15,6 +15,7 @@
 
 #include "absl/types/span.h"
 #include "base/check.h"
+#include "base/mutation.h"
 #include "io_backend/buffer_lease.h"
 #include "wal/format.h"
 #include "wal/lsn.h"
@@ -119,6 +120,9 @@ class BatchBuilder {
   uint32_t payload_bytes_ = 0;
   uint64_t origin_ = 0;  // LSN of the buffer's byte 0
   Lsn broken_record_;    // the record that this batch leaves unfinished; 0: none
+#ifdef COREWAL_MUTATIONS
+  std::byte* in_flight_ = nullptr;
+#endif
 };
 
 }  // namespace corewal

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/errno_status.h"
+#include "base/mutation.h"
 #include "base/status_macros.h"
 #include "wal/segment_file.h"
 
@@ -213,7 +214,7 @@ absl::StatusOr<Lsn> LogWriter::AppendLarge(absl::Span<const std::byte> payload,
 
 absl::Status LogWriter::MakeRoom(uint64_t payload_bytes) {
   if (builder_.open() && !builder_.empty()) {
-    if (seal_in_flight_) return Stalled(Stall::kSeal);
+    if (seal_in_flight_ && !Mutated(Mutation::kSealNotAwaited)) return Stalled(Stall::kSeal);
     CloseBatch();
     if (!failure_.ok()) return failure_;
   }
@@ -292,16 +293,13 @@ void LogWriter::EncodeHeaderOfNewSegment() {
   header.durable = durable_;
   // Not epoch_: the header may survive a crash without the batch that brings that epoch.
   header.epoch = closed_epoch_;
-  timespec wall;
-  clock_gettime(CLOCK_REALTIME, &wall);
-  header.created_unix_ns =
-      static_cast<uint64_t>(wall.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(wall.tv_nsec);
+  header.created_unix_ns = clock_.UnixNs();
   EncodeSegmentHeader(header, builder_.skipped());
 }
 
 BatchHeader LogWriter::NextBatchHeader() const {
   BatchHeader header;
-  header.durable = durable_;
+  header.durable = Mutated(Mutation::kDurableClaimedEarly) ? submitted_ : durable_;
   header.incarnation = incarnation_;
   header.epoch = epoch_;
   header.previous_crc = last_crc_;
@@ -309,7 +307,8 @@ BatchHeader LogWriter::NextBatchHeader() const {
 }
 
 void LogWriter::CloseBatch() {
-  CHECK(builder_.open() && !builder_.empty() && !seal_in_flight_ && !reserving_);
+  CHECK(builder_.open() && !builder_.empty() && !reserving_);
+  CHECK(!seal_in_flight_ || Mutated(Mutation::kSealNotAwaited));
   ActiveSegment& segment = active_.back();
   const uint32_t skip_bytes = builder_.skip_bytes();
   if (header_pending_) EncodeHeaderOfNewSegment();
@@ -327,6 +326,7 @@ void LogWriter::CloseBatch() {
                 std::move(batch.buffer))
           .status();
   if (!staged.ok()) return Fail(staged);
+  if (Mutated(Mutation::kSyncBeforeCqe)) TakeForWritten(index);
   if (header_pending_) {
     live_.push_back(
         {segment.path, segment.base, options_.segment_bytes, options_.segment_bytes, true});

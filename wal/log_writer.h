@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,8 @@ struct LogWriterOptions {
   uint64_t log_bytes_max = 0;          // of all segment files; at least two segments; 0: no limit
   uint64_t cursor_lag_bytes_max = 0;   // more than this no cursor holds back; 0: no limit
   uint32_t callbacks_max = 16384;      // appends with a callback that are not answered yet
+  // Lower half of the incarnation. Unset: from the kernel, as it must be outside of simulations.
+  std::optional<uint32_t> incarnation_random = {};
 };
 
 struct LogWriterStats {
@@ -255,6 +258,16 @@ class LogWriter {
   void Stage();  // what may go now
   void OnBatchWritten(const Completion& completion);
   void OnSynced(const Completion& completion);
+#ifdef COREWAL_MUTATIONS
+  void TakeForWritten(uint32_t index);
+  bool MayRetrySync();
+  uint32_t sync_retries_ = 0;
+  absl::Status GoOnBehindTornTail(const RecoveredLog& recovered);
+#else
+  void TakeForWritten(uint32_t) {}
+  bool MayRetrySync() { return false; }
+  absl::Status GoOnBehindTornTail(const RecoveredLog&) { return absl::OkStatus(); }
+#endif
   void OnSealWritten(const Completion& completion);
   void PublishDurable(Lsn durable, Lsn safe);
   void SubmitPartialBatch();

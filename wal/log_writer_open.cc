@@ -5,9 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/mutation.h"
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "wal/log_writer.h"
+#include "wal/segment_file.h"
 
 namespace corewal {
 namespace {
@@ -87,8 +89,10 @@ absl::Status LogWriter::AdoptCursors() {
 }
 
 absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {
-  incarnation_.bits =
-      (uint64_t{recovered.last_incarnation.count()} + 1) << 32 | (RandomUint64() & 0xffffffff);
+  const uint32_t random = options_.incarnation_random.has_value()
+                               ? *options_.incarnation_random
+                               : static_cast<uint32_t>(RandomUint64());
+  incarnation_.bits = (uint64_t{recovered.last_incarnation.count()} + 1) << 32 | random;
   epoch_ = closed_epoch_ = recovered.last_epoch;
   log_end_ = recovered.end.lsn;
   last_crc_ = recovered.end.last_crc;
@@ -103,7 +107,17 @@ absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {
     last_segment_bytes_ = segment.header.segment_bytes;
     live_bytes_ += segment.size_bytes;
   }
+  // Headers of a log that was written, not forged, never get there.
+  constexpr uint64_t kNumbersMax = uint64_t{1} << 63;
+  if (last_base_.value() + last_segment_bytes_ > kNumbersMax || last_sequence_ > kNumbersMax ||
+      incarnation_.count() == 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(recovered.live.empty() ? options_.directory : recovered.live.back().path,
+                     ": the log's numbers are used up: sequence ", last_sequence_, ", lsn ",
+                     log_end_.value(), ", openings ", recovered.last_incarnation.count()));
+  }
   RETURN_IF_ERROR(MakeTailDurable(recovered));
+  if (Mutated(Mutation::kTornTailAppendedTo)) RETURN_IF_ERROR(GoOnBehindTornTail(recovered));
 
   // What lies beyond the tail was never acknowledged. Prepared files are taken over; the rest goes,
   // highest first, before anything new is written, so that it can never come back to life.
@@ -132,6 +146,7 @@ absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {
 // unsynced. Syncs every segment that can hold such bytes, and gives back the tail's unused space.
 absl::Status LogWriter::MakeTailDurable(const RecoveredLog& recovered) {
   if (recovered.live.empty()) return absl::OkStatus();
+  if (Mutated(Mutation::kRecoveredTailNotSynced)) return absl::OkStatus();
   const SegmentFile& last = recovered.live.back();
   for (auto it = recovered.live.rbegin(); it != recovered.live.rend(); ++it) {
     const SegmentHeader& header = it->header;
@@ -151,6 +166,35 @@ absl::Status LogWriter::MakeTailDurable(const RecoveredLog& recovered) {
   live_.back().whole_file = false;
   return absl::OkStatus();
 }
+
+#ifdef COREWAL_MUTATIONS
+absl::Status LogWriter::GoOnBehindTornTail(const RecoveredLog& recovered) {
+  if (recovered.live.empty() || recovered.end.torn_bytes == 0) return absl::OkStatus();
+  const SegmentFile& last = recovered.live.back();
+  const Lsn behind = log_end_ + RoundUpToBlock(recovered.end.torn_bytes);
+  const uint64_t room_needed = 16 * kBlockBytes;
+  if (last.header.segment_bytes != options_.segment_bytes) return absl::OkStatus();
+  if (behind + room_needed > last.header.base_lsn + options_.segment_bytes) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(
+      OpenFile file,
+      OpenSegmentFile(files_, last.path, OpenOptions::Access::kReadWrite, options_.direct));
+  ActiveSegment segment;
+  segment.sequence = last.sequence;
+  segment.previous_sequence = last.header.previous_sequence;
+  segment.path = last.path;
+  segment.base = last.header.base_lsn;
+  segment.end = segment.safe_end = behind;
+  ASSIGN_OR_RETURN(segment.file, io_.RegisterFile(file));
+  active_.push_back(std::move(segment));
+  incarnation_ = last.header.incarnation;
+  log_end_ = submitted_ = written_ = written_safe_ = durable_ = published_durable_ = behind;
+  want_durable_ = want_written_ = idle_checked_ = behind;
+  builder_.Close(behind);
+  return absl::OkStatus();
+}
+#endif
 
 absl::Status LogWriter::Close() {
   if (closed_) return failure_;

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/errno_status.h"
+#include "base/mutation.h"
 #include "base/status_macros.h"
 #include "wal/log_writer.h"
 
@@ -100,6 +101,9 @@ void LogWriter::Reap() {
 }
 
 void LogWriter::OnBatchWritten(const Completion& completion) {
+  if (Mutated(Mutation::kSyncBeforeCqe)) {
+    return completion.ok() ? void() : Fail(ErrnoStatus(completion.error, "write", "a batch"));
+  }
   const QueuedBatch& batch = queue_.Complete(TagValue(completion.tag));
   if (!completion.ok()) {
     // The batch stays in the queue, so that `written` never passes it.
@@ -114,13 +118,31 @@ void LogWriter::OnBatchWritten(const Completion& completion) {
     written_ = written.end;
     written_safe_ = written.safe_end;
   }
+  if (Mutated(Mutation::kWrittenWithGaps)) {
+    written_ = std::max(written_, batch.end);
+    written_safe_ = std::max(written_safe_, batch.safe_end);
+  }
   if (options_.sync_method == SyncMethod::kDsync) PublishDurable(written_, written_safe_);
 }
+
+#ifdef COREWAL_MUTATIONS
+bool LogWriter::MayRetrySync() { return ++sync_retries_ <= 2; }
+
+void LogWriter::TakeForWritten(uint32_t index) {
+  queue_.Complete(index);
+  QueuedBatch written;
+  while (queue_.PopWritten(&written)) {
+    submitted_ = written_ = written.end;
+    written_safe_ = written.safe_end;
+  }
+}
+#endif
 
 void LogWriter::OnSynced(const Completion& completion) {
   CHECK_GT(sync_.outstanding, 0u);
   --sync_.outstanding;
-  if (!completion.ok()) {
+  if (!completion.ok() && Mutated(Mutation::kRetryAfterFailedSync) && MayRetrySync()) return;
+  if (!completion.ok() && !Mutated(Mutation::kSyncResultIgnored)) {
     return Fail(ErrnoStatus(completion.error, "fdatasync", active_.front().path));
   }
   if (sync_.outstanding == 0 && failure_.ok()) PublishDurable(sync_.promise, sync_.safe_promise);
@@ -130,6 +152,7 @@ void LogWriter::PublishDurable(Lsn durable, Lsn safe) {
   CHECK_GE(durable, durable_);
   CHECK_LE(durable, written_);
   durable_ = durable;
+  if (Mutated(Mutation::kRecordAckedByFirstPiece)) safe = durable;
   published_durable_ = std::max(published_durable_, safe);
 }
 
@@ -154,6 +177,11 @@ void LogWriter::StartSync() {
       sync_.safe_promise = covered_safe;
       break;
     }
+    const bool newest = segment.sequence == active_.back().sequence;
+    if (!newest && active_.back().end > active_.back().base &&
+        Mutated(Mutation::kNewestSegmentSyncedOnly)) {
+      continue;
+    }
     covered = segment.end;
     covered_safe = segment.safe_end;
     const absl::Status staged = io_.Sync({.file = segment.file, .tag = kTagSync}).status();
@@ -167,7 +195,8 @@ void LogWriter::StartSync() {
 // Greedy group commit: while a write or a sync is in flight records gather; the next batch goes out
 // at once when it is done.
 void LogWriter::SubmitPartialBatch() {
-  if (!builder_.open() || builder_.empty() || reserving_ || seal_in_flight_) return;
+  if (!builder_.open() || builder_.empty() || reserving_) return;
+  if (seal_in_flight_ && !Mutated(Mutation::kSealNotAwaited)) return;
   if (std::max(want_written_, want_durable_) <= submitted_) return;
   if (!queue_.empty() || sync_.outstanding > 0) return;
   if (options_.sync_delay_us_max > 0 &&
@@ -196,7 +225,9 @@ void LogWriter::SealIfIdle() {
   active_at_ = now;
   // Never inside a record that spans batches: its next piece may come in the next segment, and if
   // that is lost in a crash, the seal would stand for the end of a log that breaks off in a record.
-  if (Quiet() && durable_ == log_end_ && published_durable_ == log_end_) {
+  const bool whole_records =
+      published_durable_ == log_end_ || Mutated(Mutation::kSealBetweenPieces);
+  if (Quiet() && durable_ == log_end_ && whole_records) {
     // A reservation taken back has left a segment without header, where no seal may stand.
     if (!header_pending_) return StageSeal();
     sealed_ = true;
@@ -270,11 +301,17 @@ void LogWriter::RunCallbacks() {
   in_callback_ = true;
   while (!callbacks_.empty()) {
     const CallbackQueue::Entry& front = callbacks_.front();
+    const Lsn durable = Mutated(Mutation::kAckedWhenSubmitted) ? submitted_ : published_durable_;
     const bool reached =
         front.durability == Durability::kAppended ||
-        front.lsn < (front.durability == Durability::kDurable ? published_durable_ : written_safe_);
+        front.lsn < (front.durability == Durability::kDurable ? durable : written_safe_);
     if (!reached && failure_.ok()) break;
     CallbackQueue::Entry entry = callbacks_.Pop();
+    if (Mutated(Mutation::kCallbackOutOfOrder) && reached && !callbacks_.empty() &&
+        callbacks_.front().lsn < durable) {
+      CallbackQueue::Entry next = callbacks_.Pop();
+      next.on_done(next.lsn);
+    }
     ++progress_;
     if (reached) {
       entry.on_done(entry.lsn);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/errno_status.h"
+#include "base/mutation.h"
 #include "base/status_macros.h"
 #include "wal/log_writer.h"
 #include "wal/segment_file.h"
@@ -30,7 +31,8 @@ absl::Status LogWriter::TruncateBefore(Lsn lsn) {
   if (cursors_.Floor() < lsn) RETURN_IF_ERROR(InvalidateLaggards(lsn));
   lsn = std::min(lsn, cursors_.Floor());
   // Oldest first, each removal durable before the next, so that no crash leaves a gap.
-  while (live_.size() > 1 && live_[1].base <= lsn &&
+  const size_t behind = Mutated(Mutation::kTruncatedTooFar) ? 0 : 1;
+  while (live_.size() > 1 && live_[behind].base <= lsn &&
          (active_.empty() || active_.front().base > live_[0].base)) {
     LiveSegment& oldest = live_.front();
     const bool reusable = oldest.whole_file && oldest.segment_bytes == options_.segment_bytes;

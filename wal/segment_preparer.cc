@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/errno_status.h"
+#include "base/mutation.h"
 #include "base/status_macros.h"
 #include "wal/format.h"
 #include "wal/segment_file.h"
@@ -105,6 +106,10 @@ absl::Status SegmentPreparer::StageNext() {
       RETURN_IF_ERROR(io_.Sync({.file = current_.file, .tag = options_.tag}).status());
       break;
     case Stage::kSyncDirectory:
+      if (Mutated(Mutation::kNoDirectorySync)) {
+        Finish();
+        return absl::OkStatus();
+      }
       RETURN_IF_ERROR(
           io_.Sync({.file = directory_, .mode = SyncMode::kFull, .tag = options_.tag}).status());
       break;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/mutation.h"
 #include "base/status_macros.h"
 #include "wal/segment_chain.h"
 
@@ -76,6 +77,7 @@ absl::Status TailSearch::SearchSameSegment(const TailPlace& place) {
 
 absl::Status TailSearch::Search(const SegmentFile& segment, uint64_t from,
                                 const WitnessSearch& search, TailEvidence::Witness where) {
+  if (Mutated(Mutation::kDamageTakenForTail)) return absl::OkStatus();
   ASSIGN_OR_RETURN(const WitnessScan scan, FindWitness(stream_, from, search));
   report_.torn_bytes += scan.unfinished_bytes;
   if (scan.witness.has_value()) {
@@ -116,7 +118,7 @@ absl::Status TailSearch::SearchLater(const TailPlace& place) {
 
 absl::Status TailSearch::SearchStarted(size_t index, Lsn beyond) {
   const SegmentFile& segment = segments_[index];
-  if (segment.header.durable > beyond) {
+  if (segment.header.durable > beyond && !Mutated(Mutation::kDamageTakenForTail)) {
     SetWitness(segment, 0, segment.header.durable, TailEvidence::Witness::kLaterSegment);
     return absl::OkStatus();
   }

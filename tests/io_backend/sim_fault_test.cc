@@ -116,6 +116,25 @@ TEST_F(SimFaultTest, ReorderOvertakesWhatWasSubmittedBefore) {
   EXPECT_EQ(machine_.One().tag, 3 * kBlock);
 }
 
+TEST(SimLyingDeviceTest, SyncAndDsyncWriteSucceedAndNothingIsDurable) {
+  for (const WriteMode mode : {WriteMode::kPlain, WriteMode::kDsync}) {
+    std::set<bool> kept;
+    for (uint64_t seed = 0; seed < kSeeds; ++seed) {
+      Machine machine(seed);
+      const FileHandle file = machine.CreateDurable("/d/a", 1);
+      machine.disk().faults().Set(SimFault::kLyingSync, {.at = {1}});
+      machine.Stage(file, 0, 'x', mode);
+      EXPECT_EQ(machine.One().error, 0);
+      const bool needs_sync = mode == WriteMode::kPlain;
+      EXPECT_EQ(needs_sync ? machine.Sync(file) : 0, 0);
+      EXPECT_EQ(machine.disk().faults().strikes(SimFault::kLyingSync), 1u);
+      machine.Crash();
+      kept.insert(machine.Content("/d/a") == Blocks("x"));
+    }
+    EXPECT_EQ(kept.count(false), 1u);
+  }
+}
+
 TEST(SimDirectoryTest, LostDirectoryEntryWasSyncedByItsWord) {
   std::set<size_t> counts;
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
