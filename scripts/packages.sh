@@ -27,6 +27,9 @@ readonly FORMAT_PACKAGES=(clang-format)
 # shellcheck disable=SC2034
 readonly LINT_PACKAGES=("${FORMAT_PACKAGES[@]}" clang-tidy python3 shellcheck)
 
+# shellcheck disable=SC2034
+readonly FUZZ_PACKAGES=(clang libclang-rt-14-dev libfuzzer-14-dev)
+
 # Prints those of the given packages that are not installed, one a line.
 missing_packages() {
   local installed

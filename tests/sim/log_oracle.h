@@ -11,6 +11,7 @@
 #define COREWAL_TESTS_SIM_LOG_ORACLE_H_
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,16 +24,30 @@ class LogOracle {
   struct Record {
     Lsn lsn;
     std::string payload;
+    uint8_t type = 0;
+  };
+  struct Verdict {
+    enum class Kind : uint8_t {
+      kGood,
+      kLost,   // something acknowledged is not there; the rest is in order
+      kWrong,  // something is there that was never appended, or not like that, or not there
+    };
+    Kind kind = Kind::kGood;
+    std::string text;
+    bool good() const { return kind == Kind::kGood; }
   };
 
-  // Empty if all is well, else what is wrong; so below.
-  std::string Appended(Lsn lsn, std::string payload);
+  // Empty if all is well, else what is wrong.
+  std::string Appended(Record record);
   void Durable(Lsn end) { durable_ = std::max(durable_, end); }
   void Written(Lsn end) { written_ = std::max(written_, end); }
   void Truncated(Lsn before) { truncated_ = std::max(truncated_, before); }
   void PowerLost() { written_ = durable_; }
 
-  std::string Recovered(const std::vector<Record>& recovered);
+  // Judges what a reader of everything returned.
+  Verdict Judge(const std::vector<Record>& recovered) const;
+  // The same; if it is good, what lies beyond it has never been.
+  Verdict Recovered(const std::vector<Record>& recovered);
   // A log that was opened has made everything that it recovered durable.
   void Opened() {
     if (!history_.empty()) Durable(history_.back().lsn + 1);
@@ -40,9 +55,16 @@ class LogOracle {
   }
 
   Lsn durable() const { return durable_; }
+  Lsn acknowledged() const { return std::max(durable_, written_); }
+  Lsn truncated() const { return truncated_; }
   const std::vector<Record>& history() const { return history_; }
 
  private:
+  using Place = std::vector<Record>::const_iterator;
+  Place FirstOf(const std::vector<Record>& recovered) const;
+  // Takes `expected` to behind what was recovered.
+  Verdict Compare(const std::vector<Record>& recovered, Place* expected) const;
+
   std::vector<Record> history_;
   Lsn durable_, written_, truncated_;
 };

@@ -1,73 +1,90 @@
 // The log over a simulated disk: every acknowledged record is recovered, in order, exactly; nothing
-// that was never appended appears. Hundreds of seeds; `--seed=N` replays one,
-// `--seeds=N --first_seed=M` runs N others, from M on.
+// that was never appended appears. Thousands of seeds here, others with `simulate` and `./dev
+// soak`.
 #include <gtest/gtest.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <optional>
+#include <set>
 #include <string>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/strip.h"
-#include "tests/sim/wal_simulation.h"
+#include "tests/sim/simulation_run.h"
 
 namespace corewal {
 namespace {
 
-std::optional<uint64_t> only_seed;
-uint64_t first_seed = 1;
-uint64_t seeds = 400;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint64_t kSeedsPerPart = 60;
+#else
+constexpr uint64_t kSeedsPerPart = 500;
+#endif
+constexpr uint64_t kParts = 8;
 
-TEST(WalSimTest, AcknowledgedRecordsSurviveAndNothingIsInvented) {
+// Parts, so that the test can be sharded.
+class WalSimTest : public testing::TestWithParam<uint64_t> {};
+
+TEST_P(WalSimTest, AcknowledgedRecordsSurviveAndNothingIsInvented) {
   WalSimulation::Totals sum;
-  const uint64_t first = only_seed.value_or(first_seed);
-  const uint64_t last = only_seed.has_value() ? first : first + seeds - 1;
-  for (uint64_t seed = first; seed <= last; ++seed) {
-    WalSimulation simulation(seed);
-    const std::string problem = simulation.Run();
-    ASSERT_EQ(problem, "") << "seed " << seed << ", the last actions:\n"
-                           << simulation.Trace()
-                           << "replay: bazel run //tests/sim:wal_sim_test -- --seed=" << seed;
-    const WalSimulation::Totals& totals = simulation.totals();
-    sum.lives += totals.lives;
-    sum.appended += totals.appended;
-    sum.recovered += totals.recovered;
-    sum.crashes += totals.crashes;
-    sum.rolls += totals.rolls;
-    sum.truncations += totals.truncations;
-    sum.failures += totals.failures;
+  const uint64_t first = 1 + GetParam() * kSeedsPerPart;
+  for (uint64_t seed = first; seed < first + kSeedsPerPart; ++seed) {
+    const SimulationOutcome outcome = RunSimulation(seed);
+    ASSERT_EQ(outcome.failure, "");
+    sum.Add(outcome.totals);
   }
-  std::printf(
-      "%llu lives, %llu crashes, %llu appended, %llu read back, %llu rolls, "
-      "%llu truncations, %llu writers failed by injected errors\n",
-      static_cast<unsigned long long>(sum.lives), static_cast<unsigned long long>(sum.crashes),
-      static_cast<unsigned long long>(sum.appended), static_cast<unsigned long long>(sum.recovered),
-      static_cast<unsigned long long>(sum.rolls), static_cast<unsigned long long>(sum.truncations),
-      static_cast<unsigned long long>(sum.failures));
-  if (only_seed.has_value()) return;
-  EXPECT_GT(sum.appended, 50 * seeds) << "else the simulation has become too tame to show anything";
-  EXPECT_GT(sum.rolls, seeds);
+  std::printf("%s\n", sum.ToString().c_str());
+  // Else the simulation has become too tame to show anything.
+  EXPECT_GT(sum.appended, 50 * kSeedsPerPart);
+  EXPECT_GT(sum.rolls, kSeedsPerPart);
+  EXPECT_GT(sum.spanning, kSeedsPerPart);
+  EXPECT_GT(sum.seals, kSeedsPerPart);
+  EXPECT_GT(sum.truncations, kSeedsPerPart);
   EXPECT_GT(sum.failures, 0u);
+  EXPECT_GT(sum.rot_reported, 0u);
 }
+
+INSTANTIATE_TEST_SUITE_P(Part, WalSimTest, testing::Range(uint64_t{0}, kParts));
+
+TEST(WalSimDeterminismTest, SameSeedDoesTheSameToTheByte) {
+  std::set<uint64_t> digests;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    const SimulationOutcome once = RunSimulation(seed);
+    const SimulationOutcome again = RunSimulation(seed);
+    EXPECT_EQ(once.digest, again.digest) << "seed " << seed;
+    digests.insert(once.digest);
+  }
+  EXPECT_EQ(digests.size(), 20u) << "and another seed does something else";
+}
+
+// No log can keep its word on a device that breaks its own. What it must not do then is invent
+// records; and the oracle must see what is lost, or it would see nothing on a good device either.
+class BrokenDeviceTest : public testing::TestWithParam<SimFault> {
+ protected:
+  WalSimulation::Totals Run() {
+    WalSimulation::Totals sum;
+    for (uint64_t seed = 1; seed <= kSeedsPerPart; ++seed) {
+      const SimulationOutcome outcome = RunSimulation(seed, GetParam());
+      EXPECT_EQ(outcome.failure, "");
+      sum.Add(outcome.totals);
+    }
+    std::printf("%s\n", sum.ToString().c_str());
+    return sum;
+  }
+};
+
+TEST_P(BrokenDeviceTest, IsNoticedAndNothingIsInvented) {
+  const WalSimulation::Totals sum = Run();
+  EXPECT_GT(sum.damage_reported + sum.lost, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Fault, BrokenDeviceTest,
+                         testing::Values(SimFault::kLyingSync, SimFault::kLostDirectoryEntry,
+                                         SimFault::kMisdirectedWrite, SimFault::kBitRot),
+                         [](const auto& fault) { return std::string(SimFaultName(fault.param)); });
 
 }  // namespace
-
-void TakeFlag(absl::string_view argument) {
-  uint64_t value = 0;
-  const auto is = [&](absl::string_view name) {
-    absl::string_view text = argument;
-    return absl::ConsumePrefix(&text, name) && absl::SimpleAtoi(text, &value);
-  };
-  if (is("--seed=")) only_seed = value;
-  if (is("--first_seed=")) first_seed = value;
-  if (is("--seeds=")) seeds = value;
-}
-
 }  // namespace corewal
 
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
-  for (int i = 1; i < argc; ++i) corewal::TakeFlag(argv[i]);
+  corewal::ReportSimulationOnAbort();
   return RUN_ALL_TESTS();
 }

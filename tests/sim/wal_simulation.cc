@@ -1,14 +1,12 @@
 #include "tests/sim/wal_simulation.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
-#include "wal/format.h"
-#include "wal/log_reader.h"
-#include "wal/recovery.h"
+#include "wal/segment_set.h"
 
 namespace corewal {
 namespace {
@@ -22,50 +20,96 @@ SimDiskOptions DiskOf(uint64_t seed) {
   return options;
 }
 
-absl::Span<const std::byte> Bytes(const std::string& text) {
-  return absl::MakeConstSpan(reinterpret_cast<const std::byte*>(text.data()), text.size());
-}
-
 }  // namespace
 
-WalSimulation::WalSimulation(uint64_t seed)
-    : seed_(seed), random_(seed * 2 + 1), disk_(seed, DiskOf(seed)) {
-  ChooseSetting();
+void WalSimulation::Totals::Add(const Totals& other) {
+  lives += other.lives;
+  appended += other.appended;
+  recovered += other.recovered;
+  crashes += other.crashes;
+  rolls += other.rolls;
+  truncations += other.truncations;
+  spanning += other.spanning;
+  seals += other.seals;
+  followed += other.followed;
+  failures += other.failures;
+  rot_reported += other.rot_reported;
+  damage_reported += other.damage_reported;
+  lost += other.lost;
 }
 
-void WalSimulation::ChooseSetting() {
-  io_options_.buffers = static_cast<uint32_t>(random_.Between(3, 8));
-  io_options_.buffer_bytes = random_.Below(2) == 0 ? 16 << 10 : 32 << 10;
-  io_options_.queue_depth = io_options_.buffers + 8;
+std::string WalSimulation::Totals::ToString() const {
+  return absl::StrCat(lives, " lives, ", crashes, " crashes, ", appended, " appended (", spanning,
+                      " over several batches), ", recovered, " read back, ", followed,
+                      " followed, ", rolls, " rolls, ", truncations, " truncations, ", seals,
+                      " seals, ", failures, " writers failed by injected errors, ", rot_reported,
+                      " rotten logs reported, ", damage_reported, " broken devices noticed by the ",
+                      "log, ", lost, " by the oracle alone");
+}
+
+WalSimulation::WalSimulation(uint64_t seed, std::optional<SimFault> broken)
+    : seed_(seed), broken_(broken), random_(seed * 2 + 1), disk_(seed, DiskOf(seed)) {
   options_.directory = kDirectory;
   options_.uuid.bytes.fill(std::byte{7});
-  options_.direct = random_.Below(2) == 0 ? DirectMode::kOn : DirectMode::kOff;
-  options_.sync_method = random_.Below(3) == 0 ? SyncMethod::kDsync : SyncMethod::kDatasync;
   options_.segment_bytes = (64u << 10) << random_.Below(3);
-  options_.segments_ready = static_cast<uint32_t>(random_.Between(1, 3));
-  options_.sync_delay_us_max = random_.Below(2) == 0 ? 0 : 300;
-  options_.sync_bytes_max = random_.Below(2) == 0 ? 8u << 20 : 16u << 10;
-  options_.seal_after_us = random_.Below(2) == 0 ? 500 : 20'000;
 }
 
-// What a log must cope with. What breaks a device's promises (lies, rot) is another test's.
+uint64_t WalSimulation::Digest() const {
+  SimTrace all;
+  all.Add(absl::StrCat(disk_.trace().digest(), " ", disk_.trace().actions(), " ", disk_.actions(),
+                       " ", disk_.clock().Now()));
+  all.Add(disk_.DurableImage());
+  return all.digest();
+}
+
+// Each life may be that of another program version, with other settings.
+void WalSimulation::ChooseSetting() {
+  constexpr Style kStyles[] = {Style::kMixed, Style::kMixed,      Style::kSmall,
+                               Style::kLarge, Style::kTruncating, Style::kIdle};
+  style_ = kStyles[random_.Below(std::size(kStyles))];
+  const bool few = style_ == Style::kLarge || random_.Below(4) == 0;
+  io_options_.buffers = few ? 3 : static_cast<uint32_t>(random_.Between(4, 8));
+  io_options_.buffer_bytes = random_.Below(2) == 0 ? 16 << 10 : 32 << 10;
+  io_options_.queue_depth = io_options_.buffers + 8;
+  options_.direct = random_.Below(2) == 0 ? DirectMode::kOn : DirectMode::kOff;
+  const bool dsync = random_.Below(6) < (style_ == Style::kLarge ? 4 : 2);
+  options_.sync_method = dsync ? SyncMethod::kDsync : SyncMethod::kDatasync;
+  if (random_.Below(6) == 0) options_.segment_bytes = (64u << 10) << random_.Below(3);
+  options_.segments_ready = static_cast<uint32_t>(random_.Between(1, 3));
+  options_.segments_first = random_.Below(8) == 0 ? 4 : 0;
+  options_.sync_delay_us_max = random_.Below(2) == 0 ? 0 : 300;
+  options_.sync_bytes_max = random_.Below(2) == 0 ? 8u << 20 : 16u << 10;
+  options_.seal_after_us = random_.Below(3) == 0 ? 20'000 : 500;
+  if (style_ == Style::kIdle) options_.seal_after_us = 1000;
+  options_.callbacks_max = random_.Below(8) == 0 ? 4 : 16384;
+  options_.incarnation_random = static_cast<uint32_t>(random_.Next());
+}
+
+// What a log must cope with; and, if the device is broken, what breaks it.
 void WalSimulation::ChooseFaults() {
   disk_.faults().AllOff();
-  errors_injected_ = false;
+  errors_injected_ = stuck_ = false;
   const auto set = [this](SimFault fault, uint32_t per_million) {
     disk_.faults().Set(fault, {.per_million = per_million});
   };
   set(SimFault::kTornSector, 100'000);
-  if (random_.Below(2) == 0) set(SimFault::kLateCompletion, 20'000);
+  const uint64_t late = random_.Below(4);
+  if (late < 2) set(SimFault::kLateCompletion, late == 0 ? 20'000 : 200'000);
   if (random_.Below(2) == 0) set(SimFault::kReorder, 100'000);
   if (random_.Below(2) == 0) set(SimFault::kShortWrite, 50'000);
+  if (broken_.has_value()) {
+    errors_injected_ = true;
+    const bool rare = *broken_ == SimFault::kBitRot || *broken_ == SimFault::kMisdirectedWrite;
+    return set(*broken_, rare ? 20'000 : 200'000);
+  }
   if (random_.Below(4) != 0) return;
   errors_injected_ = true;
   set(SimFault::kWriteEio, 2'000);
   set(SimFault::kShortForGood, 2'000);
-  set(SimFault::kSyncEio, 4'000);
+  set(SimFault::kSyncEio, random_.Below(2) == 0 ? 4'000 : 50'000);
   set(SimFault::kEnospc, 5'000);
   set(SimFault::kReadEio, 1'000);
+  stuck_ = random_.Below(3) == 0;
 }
 
 void WalSimulation::Problem(const std::string& what) {
@@ -86,17 +130,20 @@ void WalSimulation::Boot() {
 }
 
 void WalSimulation::Shutdown() {
+  follower_.reset();
   writer_.reset();
   io_.reset();
   files_.reset();
 }
 
 std::string WalSimulation::Run() {
+  ChooseSetting();
   Boot();
   CHECK_OK(files_->CreateDirectories(kDirectory));
   Shutdown();
   const uint64_t lives = random_.Between(3, 6);
   for (uint64_t life = 0; life < lives && Good(); ++life) {
+    ChooseSetting();
     ChooseFaults();
     const SimCrash mode = random_.Below(4) == 0 ? SimCrash::kProcessKill : SimCrash::kPowerLoss;
     // Often early: opening, recovering and the first segment are where the edges are.
@@ -105,12 +152,14 @@ std::string WalSimulation::Run() {
   }
   disk_.CancelCrash();
   disk_.faults().AllOff();
-  if (!Good()) return problem_;
-  Boot();
-  errors_injected_ = false;
-  if (!Recover() && Good()) Problem("the log cannot be opened after all");
-  Shutdown();
   totals_.crashes = disk_.crashes();
+  if (!Good()) return problem_;
+  ChooseSetting();
+  Boot();
+  errors_injected_ = broken_.has_value();
+  stuck_ = false;
+  if (!Recover() && Good() && !broken_.has_value()) Problem("the log cannot be opened after all");
+  Shutdown();
   return problem_;
 }
 
@@ -119,20 +168,20 @@ void WalSimulation::Live() {
   Boot();
   bool failed = true;
   if (Recover()) {
+    if (stuck_) disk_.faults().Set(SimFault::kStuck, {.per_million = 10'000});
+    if (random_.Below(3) == 0) StartFollower();
     const uint64_t steps = random_.Between(1, 400);
     for (uint64_t i = 0; i < steps && Good() && !Crashed() && writer_->failure().ok(); ++i) {
       Step();
       Observe();
     }
-    if (Good() && !Crashed() && writer_->failure().ok() && random_.Below(3) == 0) {
-      disk_.Trace("SIM close");
-      const absl::Status closed = writer_->Close();
-      if (!closed.ok() && !Excused(closed)) Problem(absl::StrCat("Close: ", closed.ToString()));
-      Observe();
+    if (Good() && !Crashed() && !stuck_ && writer_->failure().ok() && random_.Below(3) == 0) {
+      CloseAndRot();
     }
     failed = !writer_->failure().ok();
     if (failed && !Crashed()) ++totals_.failures;
     totals_.rolls += writer_->stats().rolls;
+    totals_.seals += writer_->stats().seals;
   }
   // A device that reported an error may have lost what its page cache still shows, and there is no
   // opening the log before the power was cycled (recovery.h).
@@ -144,40 +193,106 @@ void WalSimulation::Live() {
   if (disk_.last_crash() == SimCrash::kPowerLoss) oracle_.PowerLost();
 }
 
-bool WalSimulation::ReadBack() {
-  auto reader = LogReader::Open(*files_, *io_, kDirectory, {.direct = options_.direct});
+void WalSimulation::Judged(const LogOracle::Verdict& verdict, const std::string& where) {
+  if (verdict.good()) return;
+  if (broken_.has_value() && verdict.kind == LogOracle::Verdict::Kind::kLost) {
+    ++totals_.lost;
+    over_ = true;
+    return;
+  }
+  Problem(absl::StrCat(verdict.text, "; ", where));
+}
+
+bool WalSimulation::Read(LogReaderOptions options, std::vector<LogOracle::Record>* records,
+                         absl::Status* end) {
+  options.direct = options_.direct;
+  auto reader = LogReader::Open(*files_, *io_, kDirectory, options);
   if (!reader.ok()) {
-    if (!Excused(reader.status())) Problem(absl::StrCat("Open: ", reader.status().ToString()));
+    *end = reader.status();
     return false;
   }
-  std::vector<LogOracle::Record> records;
   RecordView record;
   while ((*reader)->Next(&record)) {
-    records.push_back({record.lsn, std::string(reinterpret_cast<const char*>(record.payload.data()),
-                                               record.payload.size())});
+    records->push_back(
+        {record.lsn,
+         std::string(reinterpret_cast<const char*>(record.payload.data()), record.payload.size()),
+         static_cast<uint8_t>(record.type)});
   }
-  if (const absl::Status end = (*reader)->end().ToStatus(); !end.ok()) {
-    if (absl::IsDataLoss(end) || !Excused(end)) Problem(absl::StrCat("read: ", end.ToString()));
+  *end = (*reader)->end().ToStatus();
+  disk_.Trace(absl::StrCat("SIM read ", records->size(), " records from lsn ", options.from.value(),
+                           "; ", (*reader)->end().ToString()));
+  return end->ok();
+}
+
+bool WalSimulation::ReadBack() {
+  std::vector<LogOracle::Record> records;
+  absl::Status end;
+  if (!Read({}, &records, &end)) {
+    if (absl::IsDataLoss(end) && broken_.has_value()) {
+      ++totals_.damage_reported;
+      over_ = true;
+    } else if (absl::IsDataLoss(end) || !Excused(end)) {
+      Problem(absl::StrCat("read: ", end.ToString()));
+    }
     return false;
   }
-  disk_.Trace(absl::StrCat("SIM read ", records.size(), " records; ", (*reader)->end().ToString()));
   totals_.recovered += records.size();
-  const std::string wrong = oracle_.Recovered(records);
-  if (!wrong.empty()) Problem(absl::StrCat(wrong, "; ", (*reader)->end().ToString()));
+  Judged(oracle_.Recovered(records), "read back");
   return Good();
+}
+
+// Reading may begin anywhere: the same records from there on.
+void WalSimulation::ReadFromTheMiddle() {
+  const std::vector<LogOracle::Record>& history = oracle_.history();
+  if (history.empty()) return;
+  const LogOracle::Record& from = history[random_.Below(history.size())];
+  if (from.lsn < oracle_.truncated()) return;
+  std::vector<LogOracle::Record> records;
+  absl::Status end;
+  if (!Read({.from = from.lsn}, &records, &end)) {
+    if (absl::IsDataLoss(end) && broken_.has_value()) return;
+    if (absl::IsDataLoss(end) || !Excused(end)) {
+      Problem(absl::StrCat("read from lsn ", from.lsn.value(), ": ", end.ToString()));
+    }
+    return;
+  }
+  const bool begins_there = !records.empty() && records.front().lsn == from.lsn;
+  if (!begins_there) return Problem("reading from a record's lsn does not begin with it");
+  const auto behind = static_cast<uint64_t>(&history.back() - &from) + 1;
+  if (records.size() != behind) {
+    Problem(absl::StrCat("reading from lsn ", from.lsn.value(), " gave ", records.size(),
+                         " records instead of ", behind));
+  }
 }
 
 bool WalSimulation::Recover() {
   if (!ReadBack()) return false;
-  const auto recovered =
-      RecoverLog(*files_, *io_, kDirectory, options_.uuid, RecoveryMode::kStrict);
+  if (random_.Below(4) == 0) ReadFromTheMiddle();
+  // Without damage both modes find the same.
+  const RecoveryMode mode =
+      random_.Below(2) == 0 ? RecoveryMode::kStrict : RecoveryMode::kStopAtDamage;
+  const auto recovered = RecoverLog(*files_, *io_, kDirectory, options_.uuid, mode);
   if (!recovered.ok()) {
-    const bool damaged = absl::IsDataLoss(recovered.status());
+    const bool damaged = absl::IsDataLoss(recovered.status()) && !broken_.has_value();
     if (damaged || !Excused(recovered.status())) Problem(recovered.status().ToString());
     return false;
   }
+  if (recovered->end.end == LogEnd::kDamaged && !broken_.has_value()) {
+    Problem(absl::StrCat("recovery found damage where the reader found none: ",
+                         recovered->end.ToString()));
+  }
   disk_.Trace(absl::StrCat("SIM recovered: ", recovered->end.ToString()));
-  auto writer = LogWriter::Open(*files_, *io_, disk_.clock(), options_, *recovered);
+  if (random_.Below(12) == 0) {  // a program that only replays
+    const absl::Status synced = SyncRecovered(*files_, kDirectory, *recovered);
+    if (synced.ok() && !Crashed()) oracle_.Opened();
+    if (!synced.ok() && !Excused(synced)) Problem(absl::StrCat("sync: ", synced.ToString()));
+    if (!synced.ok() || Crashed()) return false;
+  }
+  return OpenWriter(*recovered);
+}
+
+bool WalSimulation::OpenWriter(const RecoveredLog& recovered) {
+  auto writer = LogWriter::Open(*files_, *io_, disk_.clock(), options_, recovered);
   if (!writer.ok()) {
     if (!Excused(writer.status())) Problem(absl::StrCat("open: ", writer.status().ToString()));
     return false;
@@ -187,132 +302,39 @@ bool WalSimulation::Recover() {
   return true;
 }
 
-void WalSimulation::Step() {
-  const uint64_t dice = random_.Below(100);
-  const MonotonicNs now = disk_.clock().Now();
-  if (dice < 40) {
-    Append();
-  } else if (dice < 45) {
-    AppendSeveral();
-  } else if (dice < 50) {
-    AppendInPlace();
-  } else if (dice < 75) {
-    writer_->Poll().IgnoreError();
-  } else if (dice < 92) {
-    writer_->Wait(now + static_cast<MonotonicNs>(random_.Below(3'000'000))).IgnoreError();
-  } else if (dice < 95) {
-    disk_.Trace("SIM wait durable");
-    writer_->WaitDurable().IgnoreError();
-  } else if (dice < 97) {
-    Truncate();
-  } else {
-    Idle(now + 60'000'000);
+void WalSimulation::CloseAndRot() {
+  disk_.Trace("SIM close");
+  const bool sealed = writer_->stats().batches > 0 || writer_->appended() > writer_->submitted();
+  const absl::Status closed = writer_->Close();
+  if (!closed.ok() && !Excused(closed)) Problem(absl::StrCat("Close: ", closed.ToString()));
+  Observe();
+  if (closed.ok() && sealed && !Crashed() && !errors_injected_) FlipOneBit();
+}
+
+// In a closed log every record has a witness, so no bit of it may rot unnoticed.
+void WalSimulation::FlipOneBit() {
+  const auto entries = files_->List(kDirectory);
+  if (!entries.ok() || entries->empty()) return;
+  const DirectoryEntry& entry = (*entries)[random_.Below(entries->size())];
+  const std::string path = absl::StrCat(kDirectory, "/", entry.name);
+  const uint64_t bytes = disk_.Find(path)->file.durable().size();
+  if (bytes == 0 || !ParseSegmentFileName(entry.name).has_value()) return;
+  const uint64_t offset = random_.Below(2) == 0
+                              ? random_.Below(bytes)
+                              : random_.Below(bytes / 4096 + 1) * 4096 % bytes + random_.Below(64);
+  if (offset >= bytes) return;
+  const uint32_t bit = static_cast<uint32_t>(random_.Below(8));
+  disk_.FlipBit(path, offset, bit);
+  std::vector<LogOracle::Record> records;
+  absl::Status end;
+  if (Read({}, &records, &end)) {
+    Judged(oracle_.Judge(records), "one bit has rotted in a closed log");
+  } else if (absl::IsDataLoss(end)) {
+    ++totals_.rot_reported;
+  } else if (!Excused(end)) {
+    Problem(absl::StrCat("a rotten bit: ", end.ToString()));
   }
-  if (const absl::Status& failure = writer_->failure(); !failure.ok() && !Excused(failure)) {
-    Problem(absl::StrCat("the writer failed: ", failure.ToString()));
-  }
-}
-
-void WalSimulation::Idle(MonotonicNs until) {
-  disk_.Trace("SIM idle");
-  for (uint64_t turns = 0; disk_.clock().Now() < until && writer_->failure().ok(); ++turns) {
-    writer_->Wait(until).IgnoreError();
-    if (turns > 100'000) return Problem("the writer spins: Wait returns, and time stands still");
-  }
-}
-
-std::string WalSimulation::NewPayload() {
-  const uint64_t dice = random_.Below(100);
-  uint64_t bytes = random_.Below(200);
-  if (dice >= 80) bytes = random_.Below(6'000);
-  if (dice >= 95) bytes = random_.Below(60'000);
-  std::string payload = absl::StrCat("record ", ++records_made_, ":");
-  SeededRandom content(records_made_);
-  while (payload.size() < bytes) payload.push_back(static_cast<char>(content.Next()));
-  payload.resize(bytes);
-  return payload;
-}
-
-AppendCallback WalSimulation::Callback(Durability durability) {
-  return [this, durability](const absl::StatusOr<Lsn>& lsn) {
-    if (!lsn.ok()) {
-      if (!Excused(lsn.status())) Problem(absl::StrCat("callback: ", lsn.status().ToString()));
-      return;
-    }
-    if (*lsn <= last_called_back_) Problem("callbacks out of LSN order");
-    last_called_back_ = *lsn;
-    if (durability == Durability::kDurable) oracle_.Durable(*lsn + 1);
-    if (durability == Durability::kWritten) oracle_.Written(*lsn + 1);
-  };
-}
-
-void WalSimulation::TookLsn(const absl::StatusOr<Lsn>& lsn, std::string payload) {
-  if (!lsn.ok()) {
-    if (!Excused(lsn.status())) Problem(absl::StrCat("append: ", lsn.status().ToString()));
-    return;
-  }
-  disk_.Trace(absl::StrCat("SIM append ", payload.size(), " bytes at lsn ", lsn->value()));
-  ++totals_.appended;
-  const std::string wrong = oracle_.Appended(*lsn, std::move(payload));
-  if (!wrong.empty()) Problem(wrong);
-}
-
-void WalSimulation::Append() {
-  std::string payload = NewPayload();
-  constexpr Durability kDurabilities[] = {Durability::kDurable, Durability::kDurable,
-                                          Durability::kWritten, Durability::kAppended};
-  AppendOptions options;
-  options.durability = kDurabilities[random_.Below(std::size(kDurabilities))];
-  const bool with_callback = random_.Below(2) == 0;
-  const absl::StatusOr<Lsn> lsn =
-      with_callback ? writer_->Append(Bytes(payload), options, Callback(options.durability))
-                    : writer_->Append(Bytes(payload), options);
-  TookLsn(lsn, std::move(payload));
-}
-
-void WalSimulation::AppendSeveral() {
-  std::vector<std::string> payloads;
-  for (uint64_t i = random_.Between(1, 4); i > 0; --i)
-    payloads.push_back(NewPayload().substr(0, 999));
-  std::vector<absl::Span<const std::byte>> spans;
-  spans.reserve(payloads.size());
-  for (const std::string& payload : payloads) spans.push_back(Bytes(payload));
-  absl::StatusOr<Lsn> lsn = writer_->AppendBatch(spans);
-  for (std::string& payload : payloads) {
-    const uint64_t framed_bytes = FramedBytes(payload.size());
-    TookLsn(lsn, std::move(payload));
-    if (lsn.ok()) *lsn = *lsn + framed_bytes;
-  }
-}
-
-void WalSimulation::AppendInPlace() {
-  std::string payload = NewPayload();
-  payload.resize(std::min<size_t>(payload.size(), writer_->reserve_bytes_max()));
-  const uint32_t bytes = static_cast<uint32_t>(payload.size());
-  auto place = writer_->Reserve(bytes);
-  if (!place.ok()) return TookLsn(place.status(), "");
-  if (random_.Below(8) == 0) return writer_->Cancel();
-  const uint32_t used = static_cast<uint32_t>(random_.Between(bytes / 2, bytes));
-  std::copy_n(reinterpret_cast<const std::byte*>(payload.data()), bytes, place->data());
-  payload.resize(used);
-  TookLsn(writer_->Commit(used), std::move(payload));
-}
-
-void WalSimulation::Truncate() {
-  const std::vector<LogOracle::Record>& history = oracle_.history();
-  if (history.empty()) return;
-  const Lsn before = history[random_.Below(history.size())].lsn;
-  if (before > writer_->durable()) return;
-  disk_.Trace(absl::StrCat("SIM truncate before ", before.value()));
-  oracle_.Truncated(before);  // also if it fails halfway
-  const absl::Status truncated = writer_->TruncateBefore(before);
-  ++totals_.truncations;
-  if (!truncated.ok() && !Excused(truncated)) Problem(truncated.ToString());
-}
-
-void WalSimulation::Observe() {
-  writer_->CheckInvariants();
-  oracle_.Durable(writer_->durable());
+  disk_.FlipBit(path, offset, bit);
 }
 
 }  // namespace corewal

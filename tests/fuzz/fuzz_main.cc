@@ -1,0 +1,11 @@
+// libFuzzer's entry, once for each function of targets.h.
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+
+#include "tests/fuzz/targets.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  corewal::COREWAL_FUZZ_TARGET(corewal::FuzzInput(data, size));
+  return 0;
+}
