@@ -94,6 +94,7 @@ double Median(std::vector<double> values) {
 
 double MedianOf(const std::vector<Turn>& turns, double Turn::*figure) {
   std::vector<double> values;
+  values.reserve(turns.size());
   for (const Turn& turn : turns) values.push_back(turn.*figure);
   return Median(std::move(values));
 }
