@@ -62,6 +62,9 @@ struct ShardInfo {
   uint64_t mailbox_used_bytes = 0;  // by messages that wait
   Histogram write_latency_ns, sync_latency_ns;
   absl::Status failure;  // OK, or why the shard is failed
+  // Why no more segments can be prepared just now (disk full, a limit); appends go on as long as
+  // writer.segments_ready lasts. OK if they can.
+  absl::Status stall;
 };
 
 class Shard {

@@ -350,6 +350,7 @@ void ShardCore::Refresh(ShardInfo* info) const {
     info->sync_latency_ns = latencies->of(OpKind::kSync);
     info->write_latency_ns = latencies->of(OpKind::kWrite);
   }
+  info->stall = writer_->preparing_stall();
   if (info->failure.ok()) info->failure = writer_->failure();
 }
 

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <deque>
+#include <mutex>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/status_macros.h"
 #include "tools/embedded_shard.h"
 #include "tools/interrupt.h"
 
@@ -183,7 +187,7 @@ class EngineStreamClient final : public StreamClient {
         const absl::Status sent = Send(record, source.seq());
         if (!sent.ok()) {
           refused = absl::IsResourceExhausted(sent);
-          if (!refused) result_->status.Update(sent);
+          if (!refused) result_->status.Update(CauseOf(sent));
           break;
         }
         ++records;
@@ -191,7 +195,10 @@ class EngineStreamClient final : public StreamClient {
         source.Take();
       }
       Count(records, bytes);
-      if (refused) Clock::System().SleepUntil(Now() + kMailboxRetryNs);
+      if (refused) {
+        result_->status.Update(GiveUpIfFull());
+        Clock::System().SleepUntil(Now() + kMailboxRetryNs);
+      }
     }
     result_->status.Update(source.status());
   }
@@ -237,15 +244,17 @@ class EngineStreamClient final : public StreamClient {
           seq = feed.source().seq();
           feed.source().Take();
         } else if (!absl::IsResourceExhausted(sent.status())) {
-          result_->status.Update(sent.status());
+          result_->status.Update(CauseOf(sent.status()));
           return false;
         }
       }
       if (!future.valid()) {
+        result_->status.Update(GiveUpIfFull());
+        if (!result_->status.ok()) return false;
         Clock::System().SleepUntil(Now() + kMailboxRetryNs);
         continue;
       }
-      const absl::StatusOr<Lsn> lsn = future.Wait();
+      const absl::StatusOr<Lsn> lsn = AnswerOf(future);
       result_->status.Update(lsn.status());
       if (lsn.ok()) {
         Count(1, bytes);
@@ -253,6 +262,36 @@ class EngineStreamClient final : public StreamClient {
       }
       return true;
     }
+  }
+
+  absl::StatusOr<Lsn> AnswerOf(AppendFuture& future) {
+    for (;;) {
+      absl::StatusOr<Lsn> lsn = future.WaitFor(absl::Milliseconds(100));
+      if (!absl::IsDeadlineExceeded(lsn.status())) return lsn;
+      RETURN_IF_ERROR(GiveUpIfFull());
+    }
+  }
+
+  // The disk is full: what was posted would wait for room, and all behind it. Closing the engine
+  // gives it up and answers the rest.
+  absl::Status GiveUpIfFull() {
+    absl::Status full = Full();
+    if (full.ok()) return full;
+    static std::mutex one_at_a_time;
+    const std::lock_guard lock(one_at_a_time);
+    options_.engine->Close().IgnoreError();
+    return full;
+  }
+  absl::Status Full() const {
+    const ShardInfo info = options_.engine->info(options_.feed->shard());
+    if (info.stall.ok() || info.writer.segments_ready > 0) return absl::OkStatus();
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the log takes no more records: ", info.stall.message()));
+  }
+  // Another client may have closed the engine, for want of room.
+  absl::Status CauseOf(const absl::Status& refused) const {
+    const absl::Status full = Full();
+    return full.ok() ? refused : full;
   }
 
   // No record is left that could be answered: watch the shard until it has nothing to do.
@@ -263,7 +302,8 @@ class EngineStreamClient final : public StreamClient {
     for (Lsn last; quiet < 10;) {
       const ShardInfo info = options_.engine->info(shard);
       result_->status.Update(info.failure);
-      if (!info.failure.ok()) return;
+      result_->status.Update(GiveUpIfFull());
+      if (!result_->status.ok()) return;
       quiet = info.appended == last && info.durable == info.appended ? quiet + 1 : 0;
       last = info.appended;
       Clock::System().SleepUntil(Now() + kWaitNs);

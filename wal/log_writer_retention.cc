@@ -41,6 +41,7 @@ absl::Status LogWriter::TruncateBefore(Lsn lsn) {
     if (reusable) {
       preparer_.Recycle(std::move(oldest.path));
     } else {
+      RETURN_IF_ERROR(preparer_.SettleNames());
       RETURN_IF_ERROR(RemoveSegmentFile(files_, options_.directory, oldest.path));
     }
     live_bytes_ -= oldest.file_bytes;

@@ -62,6 +62,8 @@ absl::Status SegmentPreparer::Begin() {
   const bool recycle = !recycled_.empty();
   if (!recycle && options_.room_for_another) RETURN_IF_ERROR(options_.room_for_another());
   if (recycle) {
+    RETURN_IF_ERROR(SettleNames());
+    names_unsettled_ = true;
     RETURN_IF_ERROR(files_.Rename(recycled_.front(), current_.path));
     recycled_.pop_front();
   }
@@ -145,6 +147,7 @@ void SegmentPreparer::OnCompletion(Completion& completion, MonotonicNs now) {
       stage_ = Stage::kSyncDirectory;
       break;
     case Stage::kSyncDirectory:
+      names_unsettled_ = false;
       Finish();
       break;
   }
@@ -177,7 +180,15 @@ std::optional<SegmentPreparer::Ready> SegmentPreparer::Take() {
   return ready;
 }
 
+absl::Status SegmentPreparer::SettleNames() {
+  if (!names_unsettled_) return absl::OkStatus();
+  RETURN_IF_ERROR(files_.SyncDirectory(options_.directory));
+  names_unsettled_ = false;
+  return absl::OkStatus();
+}
+
 absl::Status SegmentPreparer::RemoveRecycled(size_t keep) {
+  if (recycled_.size() > keep) RETURN_IF_ERROR(SettleNames());
   while (recycled_.size() > keep) {
     RETURN_IF_ERROR(RemoveSegmentFile(files_, options_.directory, recycled_.front()));
     recycled_.pop_front();

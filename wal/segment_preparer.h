@@ -75,6 +75,9 @@ class SegmentPreparer {
   // Removes the oldest of the files that wait to be reused until at most `keep` are left, each
   // removal durable before the next: a crash never leaves a gap. What fails stays.
   absl::Status RemoveRecycled(size_t keep);
+  // Makes renames and removals of older files durable. To be called before a younger file goes:
+  // else a crash may undo the one and keep the other, which leaves a gap.
+  absl::Status SettleNames();
 
   // Space may have come back: the next Step tries again.
   void RetryNow() { retry_at_ = 0; }
@@ -123,6 +126,7 @@ class SegmentPreparer {
 
   std::deque<Ready> ready_;
   std::deque<std::string> recycled_;
+  bool names_unsettled_ = false;  // a truncated segment's file left its place, not yet durably
   absl::Status stall_;
   MonotonicNs retry_at_ = 0;
   uint64_t segments_prepared_ = 0;

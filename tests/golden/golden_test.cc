@@ -19,6 +19,18 @@ namespace {
 
 constexpr char kGolden[] = "tests/golden";
 
+// A log as files of its own: what the test is given are symbolic links, which no log follows.
+std::string CopyOf(const std::string& log) {
+  const std::filesystem::path copy = std::filesystem::path(testing::TempDir()) / "golden_copy";
+  std::filesystem::remove_all(copy);
+  std::filesystem::create_directory(copy);
+  for (const auto& entry : std::filesystem::directory_iterator(log)) {
+    if (entry.path().extension() != ".wal") continue;
+    std::filesystem::copy_file(entry.path(), copy / entry.path().filename());
+  }
+  return copy.string();
+}
+
 std::vector<std::string> GoldenLogs() {
   std::vector<std::string> logs;
   for (const auto& version : std::filesystem::directory_iterator(kGolden)) {
@@ -41,7 +53,7 @@ TEST(GoldenTest, EveryLogReadsAsItDidWhenItWasWritten) {
       std::ifstream file(log + "/expected.txt");
       const std::string expected((std::istreambuf_iterator<char>(file)), {});
       ASSERT_NE(expected, "") << log;
-      EXPECT_EQ(GoldenReading(FileSystem::Host(), **io, log), expected) << log;
+      EXPECT_EQ(GoldenReading(FileSystem::Host(), **io, CopyOf(log)), expected) << log;
     }
   }
 }

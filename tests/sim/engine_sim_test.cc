@@ -1,6 +1,6 @@
 // The engine over a simulated disk, several shards: epochs and atomic batches through crashes.
-// Two thousand seeds, and one short story cut off before each of its actions; `--seed=N` replays
-// one, `--seeds=N --first_seed=M` runs others.
+// Hundreds of seeds (fewer under a sanitizer), and one short story cut off before each of its
+// actions; `--seed=N` replays one, `--seeds=N --first_seed=M` runs others.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -17,7 +17,11 @@ namespace {
 
 std::optional<uint64_t> only_seed;
 uint64_t first_seed = 1;
-uint64_t seeds = 2000;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+uint64_t seeds = 60;
+#else
+uint64_t seeds = 300;
+#endif
 
 TEST(EngineSimTest, BatchesAreWholeAndCutsAreClosedAfterEveryCrash) {
   EngineSimulation::Totals sum;
