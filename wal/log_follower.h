@@ -15,9 +15,9 @@
 // user who may read the files.
 //
 // Thread: one at a time, that of `io`, which it uses alone while it lives.
-// Memory: read_ahead + 1 buffers of `io`, plus one record if records span batches and `pieces` is off.
-// Blocks for the reads only; kCaughtUp costs no system call as long as DurableSource::lsn says that
-// there is nothing new.
+// Memory: read_ahead + 1 buffers of `io`, plus one record if records span batches and `pieces` is
+// off. Blocks for the reads only; kCaughtUp costs no system call as long as DurableSource::lsn says
+// that there is nothing new.
 #ifndef COREWAL_WAL_LOG_FOLLOWER_H_
 #define COREWAL_WAL_LOG_FOLLOWER_H_
 

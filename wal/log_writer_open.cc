@@ -90,8 +90,8 @@ absl::Status LogWriter::AdoptCursors() {
 
 absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {
   const uint32_t random = options_.incarnation_random.has_value()
-                               ? *options_.incarnation_random
-                               : static_cast<uint32_t>(RandomUint64());
+                              ? *options_.incarnation_random
+                              : static_cast<uint32_t>(RandomUint64());
   incarnation_.bits = (uint64_t{recovered.last_incarnation.count()} + 1) << 32 | random;
   epoch_ = closed_epoch_ = recovered.last_epoch;
   log_end_ = recovered.end.lsn;
