@@ -64,7 +64,9 @@ absl::StatusOr<AtomicFindings> FindIncompleteBatches(const RecoveredEngine& engi
   if (Mutated(EngineMutation::kIncompleteBatchReplayed)) return findings;
 
   std::set<AtomicBatchId> complete;
-  for (const auto& [id, home] : homes) {
+  for (const auto& entry : homes) {
+    const auto& id = entry.first;
+    const auto& home = entry.second;
     const bool all = std::all_of(home.parts.begin(), home.parts.end(), [&](const auto& part) {
       const RecordPlace place = {ToIndex(part.shard), part.lsn};
       if (part.lsn < state.floor(place.first)) return true;  // decided before: it is there
