@@ -10,8 +10,28 @@
 #include "base/check.h"
 #include "base/errno_status.h"
 
+#if defined(__SANITIZE_THREAD__)
+extern "C" {
+void __tsan_acquire(void* address);
+void __tsan_release(void* address);
+}
+#endif
+
 namespace corewal {
 namespace {
+
+// liburing maps and unmaps a ring's memory by system calls that ThreadSanitizer does not see. To it
+// a ring where another thread had one before is the same memory, so that is put in order here.
+void MemoryIsNew() {
+#if defined(__SANITIZE_THREAD__)
+  __tsan_acquire(reinterpret_cast<void*>(&MemoryIsNew));
+#endif
+}
+void MemoryGoes() {
+#if defined(__SANITIZE_THREAD__)
+  __tsan_release(reinterpret_cast<void*>(&MemoryIsNew));
+#endif
+}
 
 // Refusals in a row of one submission before it is Unavailable.
 constexpr int kRefusalsMax = 16;
@@ -124,6 +144,7 @@ int Ring::SetUp(RingMode mode, const RingOptions& options) {
   }
   const int result = io_uring_queue_init_params(options.entries, &ring_, &params);
   if (result < 0) return -result;
+  MemoryIsNew();
   int error = (params.features & kFeatures) == kFeatures ? 0 : EINVAL;
   // A filter may allow the setup and deny its use: found out here, not at the first write.
   if (error == 0) error = std::max(0, -io_uring_get_events(&ring_));
@@ -138,6 +159,7 @@ Ring::~Ring() {
     close(ring_.ring_fd);
     return;
   }
+  MemoryGoes();
   io_uring_queue_exit(&ring_);
 }
 
