@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/fuzz/hostile_log.h"
 #include "tests/wal/log_builder.h"
 #include "wal/format.h"
@@ -134,7 +135,7 @@ void WriteLogs(const std::string& directory) {
     change(log);
     HostileLog hostile = FilesOf(log);
     hostile.mode = mode++;
-    Write(directory + "/" + name, hostile.Encode());
+    Write(absl::StrCat(directory, "/", name), hostile.Encode());
   }
   Write(directory + "/empty", "");
   Write(directory + "/no_files", std::string(1, '\0'));
@@ -152,8 +153,9 @@ void WriteBatches(const std::string& directory) {
       bytes.resize(bytes.find_last_not_of('\0') + 1);
       if (bytes.size() < kBatchHeaderBytes) continue;
       const std::string name = "block_" + std::to_string(made++);
-      Write(directory + "/" + name, std::string(1, '\0') + bytes);
-      Write(directory + "/" + name + "_fixed", std::string(1, '\1') + bytes);
+      Write(absl::StrCat(directory, "/", name), absl::StrCat(std::string(1, '\0'), bytes));
+      Write(absl::StrCat(directory, "/", name, "_fixed"),
+            absl::StrCat(std::string(1, '\1'), bytes));
     }
   }
   Write(directory + "/empty", "");
