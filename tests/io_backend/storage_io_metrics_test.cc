@@ -114,7 +114,7 @@ TEST_P(StorageIoMetricsTest, SteadyStateOfAGrownPoolGathersAndSharesWithoutAlloc
         EXPECT_EQ(out[i].error, 0);
         if (out[i].kind != OpKind::kRead || !out[i].buffer) continue;
         const SharedBytes shared(std::move(out[i].buffer), out[i].bytes);
-        const SharedBytes copy = shared;
+        const SharedBytes copy = shared;  // NOLINT(performance-unnecessary-copy-initialization)
       }
       polled += count;
     }
