@@ -92,9 +92,10 @@ int Main(int argc, char** argv) {
       std::fflush(stdout);
     }
   }
+  const uint64_t next = arguments.first_seed + done;
   std::printf("%s\n%llu seeds, %llu failed, next seed %llu\n", totals.ToString().c_str(),
               static_cast<unsigned long long>(done), static_cast<unsigned long long>(failed),
-              static_cast<unsigned long long>(arguments.first_seed + done));
+              static_cast<unsigned long long>(next));
   return failed == 0 ? 0 : 1;
 }
 
