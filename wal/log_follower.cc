@@ -29,7 +29,7 @@ FollowEvent EventOf(LogTail::Step step) {
 
 absl::StatusOr<std::unique_ptr<LogFollower>> LogFollower::Open(FileSystem& files, StorageIo& io,
                                                                std::string directory,
-                                                               LogFollowerOptions options) {
+                                                               const LogFollowerOptions& options) {
   ASSIGN_OR_RETURN(std::unique_ptr<LogTail> tail, LogTail::Create(files, io, std::move(directory),
                                                                   {.from = options.from,
                                                                    .read_ahead = options.read_ahead,

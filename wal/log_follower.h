@@ -60,7 +60,7 @@ class LogFollower {
   // ResourceExhausted: `io` has fewer than two free buffers.
   static absl::StatusOr<std::unique_ptr<LogFollower>> Open(FileSystem& files, StorageIo& io,
                                                            std::string directory,
-                                                           LogFollowerOptions options);
+                                                           const LogFollowerOptions& options);
 
   // record->payload is valid until the next call (OwnedRecord copies it). All but kRecord and
   // kCaughtUp are final.
