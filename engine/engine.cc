@@ -229,9 +229,8 @@ absl::StatusOr<std::unique_ptr<Subscription>> Engine::Subscribe(ShardId shard, L
   options.durable.lsn = source.limit;
   options.direct = impl_->options().shard.direct;
   std::unique_ptr<Subscription> made(new Subscription(std::move(source), std::move(io)));
-  ASSIGN_OR_RETURN(made->follower_,
-                   LogFollower::Open(*impl_->environment().files, *made->io_,
-                                     impl_->DirectoryOf(shard), std::move(options)));
+  ASSIGN_OR_RETURN(made->follower_, LogFollower::Open(*impl_->environment().files, *made->io_,
+                                                      impl_->DirectoryOf(shard), options));
   return made;
 }
 

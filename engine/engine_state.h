@@ -17,19 +17,16 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "engine/record_place.h"
 #include "io_backend/file_system.h"
 #include "wal/lsn.h"
 
 namespace corewal {
 
 inline constexpr char kEngineStateFileName[] = "state";
-
-// A record's place: shard and LSN.
-using RecordPlace = std::pair<uint32_t, Lsn>;
 
 struct EngineState {
   struct EpochsState {

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "engine/engine_state.h"
+#include "engine/record_place.h"
 #include "io_backend/storage_io.h"
 #include "wal/log_reader.h"
 #include "wal/lsn.h"

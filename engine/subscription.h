@@ -23,7 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "engine/engine_state.h"
+#include "engine/record_place.h"
 #include "io_backend/storage_io.h"
 #include "wal/log_follower.h"
 #include "wal/lsn.h"

@@ -33,8 +33,7 @@ class ShardFollow {
     ASSIGN_OR_RETURN(io_, CreateStorageIo({}));
     LogFollowerOptions follow;
     follow.from = options_.filter.from;
-    ASSIGN_OR_RETURN(follower_,
-                     LogFollower::Open(FileSystem::Host(), *io_, target_.path, std::move(follow)));
+    ASSIGN_OR_RETURN(follower_, LogFollower::Open(FileSystem::Host(), *io_, target_.path, follow));
     return absl::OkStatus();
   }
 

@@ -27,8 +27,7 @@ class LogFollowerTest : public WriterFixture {
   std::unique_ptr<LogFollower> Follow(LogFollowerOptions options) {
     ios_.push_back(NewIo());
     options.direct = DirectMode::kOff;
-    auto follower =
-        LogFollower::Open(FileSystem::Host(), *ios_.back(), directory_.path(), std::move(options));
+    auto follower = LogFollower::Open(FileSystem::Host(), *ios_.back(), directory_.path(), options);
     EXPECT_TRUE(follower.ok()) << follower.status();
     return *std::move(follower);
   }
