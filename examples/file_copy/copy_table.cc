@@ -3,17 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "examples/common/median.h"
+
 namespace corewal {
 namespace {
 
-constexpr double kGiB = 1024.0 * 1024 * 1024;
+using examples::Median;
 
-// The lower one of the middle two; `values` is not empty.
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<ptrdiff_t>((values.size() - 1) / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
+constexpr double kGiB = 1024.0 * 1024 * 1024;
 
 }  // namespace
 

@@ -32,6 +32,7 @@
 
 #include "base/status_macros.h"
 #include "engine/engine.h"
+#include "examples/common/partition.h"
 #include "io_backend/file_system.h"
 
 class KvStore {
@@ -46,6 +47,7 @@ class KvStore {
     ASSIGN_OR_RETURN(store->engine_, corewal::Engine::Open(options));
     store->directory_ = directory;
     for (uint32_t i = 0; i < kShards; ++i) RETURN_IF_ERROR(store->Recover(i));
+    RETURN_IF_ERROR(store->RemoveOtherImages());
     return store;
   }
 
@@ -91,12 +93,7 @@ class KvStore {
     std::string image;  // the file of the last checkpoint; empty: none
   };
 
-  // FNV-1a, because std::hash may differ from one build to the next (rule 4).
-  static uint32_t ShardOf(const std::string& key) {
-    uint64_t hash = 0xcbf29ce484222325;
-    for (const unsigned char c : key) hash = (hash ^ c) * 0x100000001b3;
-    return (hash >> 32) % kShards;
-  }
+  static uint32_t ShardOf(const std::string& key) { return examples::PartitionOf(key, kShards); }
 
   static std::string PutRecord(const std::string& key, const std::string& value) {
     return std::to_string(key.size()) + ':' + key + value;
@@ -187,6 +184,19 @@ class KvStore {
     }
     table.next = next;
     table.image = name;
+    return absl::OkStatus();
+  }
+
+  // A crash between the steps of Checkpoint leaves an image that no checkpoint names, or no longer.
+  absl::Status RemoveOtherImages() {
+    corewal::FileSystem& files = corewal::FileSystem::Host();
+    ASSIGN_OR_RETURN(const auto entries, files.List(directory_));
+    for (const corewal::DirectoryEntry& entry : entries) {
+      const auto named = [&](const Table& table) { return table.image == entry.name; };
+      if (entry.name.rfind("table-", 0) != 0) continue;
+      if (std::any_of(tables_.begin(), tables_.end(), named)) continue;
+      RETURN_IF_ERROR(files.Remove(directory_ + '/' + entry.name));
+    }
     return absl::OkStatus();
   }
 

@@ -14,10 +14,12 @@
 #include "absl/strings/str_format.h"
 #include "base/histogram.h"
 #include "base/status_macros.h"
+#include "examples/common/median.h"
 #include "examples/rocksdb_log/logged_rocksdb.h"
 
 namespace {
 
+using examples::Median;
 using Clock = std::chrono::steady_clock;
 using Writer = std::function<absl::Status(rocksdb::WriteBatch)>;
 
@@ -83,13 +85,6 @@ Writer SyncWriter(rocksdb::DB* db) {
     const rocksdb::Status status = db->Write(options, &batch);
     return status.ok() ? absl::OkStatus() : absl::UnavailableError(status.ToString());
   };
-}
-
-// The lower one of the middle two.
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<ptrdiff_t>((values.size() - 1) / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
 }
 
 double MedianOf(const std::vector<Turn>& turns, double Turn::*figure) {
