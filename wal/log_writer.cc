@@ -326,7 +326,7 @@ void LogWriter::CloseBatch() {
                 std::move(batch.buffer))
           .status();
   if (!staged.ok()) return Fail(staged);
-  if (Mutated(Mutation::kSyncBeforeCqe)) TakeForWritten(index);
+  if (SyncsBeforeCqe()) TakeForWritten(index);
   if (header_pending_) {
     live_.push_back(
         {segment.path, segment.base, options_.segment_bytes, options_.segment_bytes, true});

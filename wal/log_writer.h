@@ -259,11 +259,13 @@ class LogWriter {
   void OnBatchWritten(const Completion& completion);
   void OnSynced(const Completion& completion);
 #ifdef COREWAL_MUTATIONS
+  bool SyncsBeforeCqe() const;
   void TakeForWritten(uint32_t index);
   bool MayRetrySync();
   uint32_t sync_retries_ = 0;
   absl::Status GoOnBehindTornTail(const RecoveredLog& recovered);
 #else
+  static constexpr bool SyncsBeforeCqe() { return false; }
   void TakeForWritten(uint32_t) {}
   bool MayRetrySync() { return false; }
   absl::Status GoOnBehindTornTail(const RecoveredLog&) { return absl::OkStatus(); }

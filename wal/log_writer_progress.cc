@@ -101,7 +101,7 @@ void LogWriter::Reap() {
 }
 
 void LogWriter::OnBatchWritten(const Completion& completion) {
-  if (Mutated(Mutation::kSyncBeforeCqe)) {
+  if (SyncsBeforeCqe()) {
     return completion.ok() ? void() : Fail(ErrnoStatus(completion.error, "write", "a batch"));
   }
   const QueuedBatch& batch = queue_.Complete(TagValue(completion.tag));
@@ -126,6 +126,11 @@ void LogWriter::OnBatchWritten(const Completion& completion) {
 }
 
 #ifdef COREWAL_MUTATIONS
+// Nothing to break where the write itself is the sync.
+bool LogWriter::SyncsBeforeCqe() const {
+  return Mutated(Mutation::kSyncBeforeCqe) && options_.sync_method != SyncMethod::kDsync;
+}
+
 bool LogWriter::MayRetrySync() { return ++sync_retries_ <= 2; }
 
 void LogWriter::TakeForWritten(uint32_t index) {

@@ -10,11 +10,12 @@ namespace corewal {
 
 // What stops a broken log. Several may be possible: which comes first depends on the seed.
 enum Catcher : uint8_t {
-  kLost = 1,       // the oracle: something acknowledged is not there
-  kWrong = 2,      // the oracle: something is there that should not be, or has changed
-  kRefused = 4,    // recovery calls damaged what an honest device has kept
-  kOrder = 8,      // the order of callbacks
-  kInvariant = 16  // a CHECK
+  kLost = 1,        // the oracle: something acknowledged is not there
+  kWrong = 2,       // the oracle: something is there that should not be, or has changed
+  kRefused = 4,     // recovery calls damaged what an honest device has kept
+  kOrder = 8,       // the order of callbacks
+  kInvariant = 16,  // a CHECK
+  kFollower = 32,   // a follower was handed what is not durable, or was told of damage
 };
 
 struct Mutant {
@@ -57,7 +58,8 @@ inline constexpr Mutant kMutants[] = {
     {Mutation::kSealBetweenPieces, "seal_between_pieces",
      "an idle log seals in the middle of a record", kRefused},
     {Mutation::kSealNotAwaited, "seal_not_awaited",
-     "a batch overwrites a seal whose own write has not completed", kLost | kRefused | kInvariant},
+     "a batch overwrites a seal whose own write has not completed",
+     kLost | kRefused | kInvariant | kFollower},
     {Mutation::kWrittenWithGaps, "written_with_gaps",
      "`written` jumps over a batch that is still in flight", kLost | kRefused | kInvariant},
     {Mutation::kNewestSegmentSyncedOnly, "newest_segment_synced_only",
@@ -65,7 +67,7 @@ inline constexpr Mutant kMutants[] = {
     {Mutation::kRecordAckedByFirstPiece, "record_acked_by_first_piece",
      "a record over several batches counts as durable with its first one", kLost},
     {Mutation::kDurableClaimedEarly, "durable_claimed_early",
-     "a batch says on disk that what is merely submitted is durable", kRefused},
+     "a batch says on disk that what is merely submitted is durable", kRefused | kFollower},
     {Mutation::kRecoveredTailNotSynced, "recovered_tail_not_synced",
      "opening does not sync what a killed process has left", kLost | kRefused},
     {Mutation::kTruncatedTooFar, "truncated_too_far",

@@ -1,30 +1,24 @@
 // The simulation has teeth: each mutation of the code is caught within 1000 seeds, by the part that
 // is meant to. `mutation_test --table` prints the table of tests/README.md.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <cstdio>
 #include <string>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
+#include "tests/sim/mutant_run.h"
 #include "tests/sim/mutants.h"
 
 namespace corewal {
 namespace {
 
 constexpr char kSimulate[] = "tests/sim/simulate_mutated";
-constexpr int kSeedsMax = 1000;
+constexpr uint64_t kSeedsMax = 1000;
+constexpr int kSecondsMax = 120;  // far more than 1000 seeds take
 
-struct Caught {
-  uint64_t seed = 0;  // 0: not at all
-  uint8_t by = 0;
-  std::string how;  // the first line of the report
-};
-
+// By the line that tells of the failed seed.
 uint8_t CatcherOf(const std::string& line) {
+  if (absl::StrContains(line, ": WRONG: the follower")) return kFollower;
   if (absl::StrContains(line, ": LOST: ")) return kLost;
   if (absl::StrContains(line, ": WRONG: ") || absl::StrContains(line, "reading from")) {
     return kWrong;
@@ -47,38 +41,43 @@ const char* CatcherName(uint8_t catcher) {
       return "callbacks out of order";
     case kInvariant:
       return "a CHECK";
+    case kFollower:
+      return "a follower";
     default:
       return "NOT CAUGHT";
   }
 }
 
-Caught RunMutant(const Mutant& mutant) {
-  const std::string command =
-      absl::StrCat("exec ", kSimulate, " --mutation=", static_cast<int>(mutant.mutation),
-                   " --seeds=", kSeedsMax, " --stop 2>&1");
-  Caught caught;
-  FILE* const output = popen(command.c_str(), "r");
-  if (output == nullptr) return caught;
-  char line[4096];
-  while (fgets(line, sizeof(line), output) != nullptr) {
-    absl::string_view text(line);
-    if (caught.seed != 0 || !absl::ConsumePrefix(&text, "FAILED seed ")) continue;
-    caught.how = line;
-    caught.by = CatcherOf(line);
-    if (!absl::SimpleAtoi(text.substr(0, text.find(':')), &caught.seed)) caught.seed = 0;
-  }
-  pclose(output);
-  return caught;
+MutantOutcome Try(const Mutant& mutant) {
+  return RunMutant({.program = kSimulate,
+                    .mutation = static_cast<int>(mutant.mutation),
+                    .seeds_max = kSeedsMax,
+                    .seconds_max = kSecondsMax});
 }
 
 class MutationTest : public testing::TestWithParam<Mutant> {};
 
 TEST_P(MutationTest, IsCaught) {
-  const Caught caught = RunMutant(GetParam());
+  const MutantOutcome caught = Try(GetParam());
+  ASSERT_FALSE(caught.timed_out) << "it did not end in " << kSecondsMax << " s";
   ASSERT_NE(caught.seed, 0u) << "survived " << kSeedsMax << " seeds";
-  std::printf("seed %llu: %s", static_cast<unsigned long long>(caught.seed), caught.how.c_str());
-  EXPECT_NE(caught.by & GetParam().catchers, 0)
-      << "caught by " << CatcherName(caught.by) << ": " << caught.how;
+  std::printf("seed %llu: %s\n", static_cast<unsigned long long>(caught.seed), caught.how.c_str());
+  const uint8_t by = CatcherOf(caught.how);
+  EXPECT_NE(by & GetParam().catchers, 0) << "caught by " << CatcherName(by) << ": " << caught.how;
+}
+
+// What mutants are compared with, and what a mutant's silence is worth: the same program unbroken.
+TEST(MutationSelfTest, NothingIsCaughtWhereNothingIsBroken) {
+  const MutantOutcome whole = RunMutant({.program = kSimulate, .mutation = 0, .seeds_max = 50});
+  EXPECT_TRUE(whole.ended_well);
+  EXPECT_EQ(whole.seed, 0u) << whole.how;
+}
+
+TEST(MutationSelfTest, ProgramThatDoesNotEndIsStopped) {
+  const MutantOutcome endless =
+      RunMutant({.program = kSimulate, .mutation = 0, .seeds_max = UINT64_MAX, .seconds_max = 1});
+  EXPECT_TRUE(endless.timed_out);
+  EXPECT_EQ(endless.seed, 0u) << endless.how;
 }
 
 INSTANTIATE_TEST_SUITE_P(Mutant, MutationTest, testing::ValuesIn(kMutants),
@@ -88,10 +87,10 @@ int PrintTable() {
   std::printf("| mutation | what is broken | caught by | seeds to catch |\n|---|---|---|---|\n");
   bool all = true;
   for (const Mutant& mutant : kMutants) {
-    const Caught caught = RunMutant(mutant);
+    const MutantOutcome caught = Try(mutant);
     all &= caught.seed != 0;
-    std::printf("| `%s` | %s | %s | %llu |\n", mutant.name, mutant.what, CatcherName(caught.by),
-                static_cast<unsigned long long>(caught.seed));
+    std::printf("| `%s` | %s | %s | %llu |\n", mutant.name, mutant.what,
+                CatcherName(CatcherOf(caught.how)), static_cast<unsigned long long>(caught.seed));
   }
   return all ? 0 : 1;
 }

@@ -81,6 +81,7 @@ void WalSimulation::ChooseSetting() {
   options_.sync_bytes_max = random_.Below(2) == 0 ? 8u << 20 : 16u << 10;
   options_.seal_after_us = random_.Below(3) == 0 ? 20'000 : 500;
   if (style_ == Style::kIdle) options_.seal_after_us = 1000;
+  if (style_ == Style::kLarge) options_.seal_after_us = 100;  // also while a record waits for room
   options_.callbacks_max = random_.Below(8) == 0 ? 4 : 16384;
   options_.incarnation_random = static_cast<uint32_t>(random_.Next());
 }
