@@ -36,6 +36,18 @@ enum class Mutation : uint8_t {
   kDurableClaimedEarly,      // a batch says that what is merely submitted is durable
   kRecoveredTailNotSynced,   // opening does not sync what a killed process has left
   kTruncatedTooFar,          // truncation takes the segment that still holds the LSN
+
+  // The engine's.
+  kAtomicAckedByHome,        // a batch is answered when its home is appended
+  kIdleShardSkipsBarrier,    // a shard without records since the last barrier reports it as done
+  kHomeTruncatedTooEarly,    // truncation does not first record that the batches are decided
+  kIncompleteBatchReplayed,  // recovery hides nothing
+  kEpochPublishedByFirst,    // an epoch is durable when the first shard is
+  kBarrierBeforeMessages,    // the barrier is appended ahead of what waits in the mailbox
+  kEpochTagIgnored,          // a record's producer may have seen a later epoch: nobody looks
+  kPartPlaceNotChecked,      // a part counts by its LSN, whatever batch the record there is of
+  kVoidEpochReused,          // an epoch cut short by a crash may still become complete
+  kFloorPassesUndecided,     // the floors do not wait for batches that are under way
 };
 
 #ifdef COREWAL_MUTATIONS

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/mutation.h"
 #include "base/status_macros.h"
-#include "engine/mutation.h"
 
 namespace corewal {
 
@@ -185,7 +185,7 @@ AppendState* AtomicBatches::Settle(AtomicBatch* batch, Lsn* home_lsn) {
     if (!on_its_way) batch->home_settled = true;
   }
   const bool answered_early =
-      Mutated(EngineMutation::kAtomicAckedByHome) && batch->home_settled && batch->cause.ok();
+      Mutated(Mutation::kAtomicAckedByHome) && batch->home_settled && batch->cause.ok();
   if ((batch->parts_open > 0 || batch->undurable > 0 || !batch->home_settled) && !answered_early) {
     return nullptr;
   }
@@ -227,7 +227,7 @@ std::vector<Lsn> AtomicBatches::FloorsLocked() const {
     if (lsn != Lsn()) floor = std::min(floor, lsn);
   };
   for (const auto& batch : list_) {
-    if (Mutated(EngineMutation::kFloorPassesUndecided)) break;
+    if (Mutated(Mutation::kFloorPassesUndecided)) break;
     keep(batch->home, batch->home_lsn);
     for (const AtomicHomeRecord::Part& part : batch->parts) keep(part.shard, part.lsn);
   }

@@ -5,10 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/mutation.h"
 #include "base/status_macros.h"
 #include "engine/append_state.h"
 #include "engine/engine_impl.h"
-#include "engine/mutation.h"
 #include "wal/control_record.h"
 
 namespace corewal {
@@ -366,7 +366,7 @@ absl::Status Engine::TruncateBefore(ShardId shard, Lsn lsn) {
   if (core == nullptr) return impl_->NoSuchShard(shard);
   Lsn limit = lsn;
   if (impl_->atomic_allowed() && lsn <= core->durable_lsn() &&
-      !Mutated(EngineMutation::kHomeTruncatedTooEarly)) {
+      !Mutated(Mutation::kHomeTruncatedTooEarly)) {
     // A home may go only after it is on disk that its parts need it no more. If that cannot be
     // written (disk full), what was written last counts.
     impl_->SaveState(nullptr).IgnoreError();

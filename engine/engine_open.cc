@@ -12,7 +12,6 @@
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "engine/engine_impl.h"
-#include "engine/mutation.h"
 #include "wal/segment_set.h"
 
 namespace corewal {

@@ -5,8 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/mutation.h"
 #include "base/status_macros.h"
-#include "engine/mutation.h"
 #include "wal/control_record.h"
 #include "wal/log_reader.h"
 #include "wal/segment_set.h"
@@ -61,7 +61,7 @@ absl::StatusOr<AtomicFindings> FindIncompleteBatches(const RecoveredEngine& engi
     RETURN_IF_ERROR(ForEachControl(engine, io, shard, state.floor(shard), visit));
   }
   findings.records = homes.size() + parts.size();
-  if (Mutated(EngineMutation::kIncompleteBatchReplayed)) return findings;
+  if (Mutated(Mutation::kIncompleteBatchReplayed)) return findings;
 
   std::set<AtomicBatchId> complete;
   for (const auto& entry : homes) {
@@ -70,7 +70,7 @@ absl::StatusOr<AtomicFindings> FindIncompleteBatches(const RecoveredEngine& engi
     const bool all = std::all_of(home.parts.begin(), home.parts.end(), [&](const auto& part) {
       const RecordPlace place = {ToIndex(part.shard), part.lsn};
       if (part.lsn < state.floor(place.first)) return true;  // decided before: it is there
-      if (Mutated(EngineMutation::kPartPlaceNotChecked)) {
+      if (Mutated(Mutation::kPartPlaceNotChecked)) {
         const auto log = engine.logs->find(place.first);
         return log != engine.logs->end() && part.lsn < log->second.end.lsn;
       }
@@ -103,8 +103,7 @@ Epoch LastCompleteEpoch(const std::map<uint32_t, RecoveredLog>& logs, const Engi
     const auto found = logs.find(shard);
     all = std::min(all, found == logs.end() ? Epoch() : found->second.last_epoch);
   }
-  const Epoch void_up_to =
-      Mutated(EngineMutation::kVoidEpochReused) ? Epoch() : state.epochs->void_up_to;
+  const Epoch void_up_to = Mutated(Mutation::kVoidEpochReused) ? Epoch() : state.epochs->void_up_to;
   return all > void_up_to ? std::max(all, state.epochs->complete) : state.epochs->complete;
 }
 

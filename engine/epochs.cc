@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/futex.h"
-#include "engine/mutation.h"
+#include "base/mutation.h"
 
 namespace corewal {
 
@@ -23,7 +23,7 @@ void Epochs::Reached(ShardId shard, Epoch epoch) {
     CHECK_LT(epoch, open());
     CHECK_GE(epoch.value(), reached_[ToIndex(shard)]);
     reached_[ToIndex(shard)] = epoch.value();
-    const uint64_t all = Mutated(EngineMutation::kEpochPublishedByFirst)
+    const uint64_t all = Mutated(Mutation::kEpochPublishedByFirst)
                              ? epoch.value()
                              : *std::min_element(reached_.begin(), reached_.end());
     // A barrier that only marks an opening (first_open_ - 1) completes nothing.

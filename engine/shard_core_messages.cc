@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
+#include "base/mutation.h"
 #include "base/status_macros.h"
-#include "engine/mutation.h"
 #include "engine/shard_core.h"
 #include "wal/control_record.h"
 
@@ -143,7 +143,7 @@ bool ShardCore::DrainMailbox() {
 
 bool ShardCore::EnterEpoch(Epoch open) {
   if (open <= open_here_) return true;
-  if (Mutated(EngineMutation::kEpochTagIgnored) && open > config_.epochs->first_open()) return true;
+  if (Mutated(Mutation::kEpochTagIgnored) && open > config_.epochs->first_open()) return true;
   const Epoch closed(open.value() - 1);
   const std::string payload = EpochBarrierRecord{closed, config_.epochs->shards()}.Encode();
   const absl::StatusOr<Lsn> lsn =
@@ -168,9 +168,8 @@ bool ShardCore::CloseEpochIfAsked() {
     barrier_target_ = mailbox_.end();
   }
   const bool all_in = mailbox_.PoppedBefore(barrier_target_);
-  if (!all_in && !Mutated(EngineMutation::kBarrierBeforeMessages)) return false;
-  if (Mutated(EngineMutation::kIdleShardSkipsBarrier) &&
-      writer_->appended() == writer_->durable()) {
+  if (!all_in && !Mutated(Mutation::kBarrierBeforeMessages)) return false;
+  if (Mutated(Mutation::kIdleShardSkipsBarrier) && writer_->appended() == writer_->durable()) {
     config_.epochs->Reached(config_.shard, Epoch(open.value() - 1));
     writer_->set_epoch(Epoch(open.value() - 1));
     open_here_ = open;

@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "tests/sim/engine_simulation.h"
+#include "tests/sim/simulation_run.h"
 
 namespace corewal {
 namespace {
@@ -28,28 +29,11 @@ TEST(EngineSimTest, BatchesAreWholeAndCutsAreClosedAfterEveryCrash) {
   const uint64_t first = only_seed.value_or(first_seed);
   const uint64_t last = only_seed.has_value() ? first : first + seeds - 1;
   for (uint64_t seed = first; seed <= last; ++seed) {
-    EngineSimulation simulation(seed);
-    const std::string problem = simulation.Run();
-    ASSERT_EQ(problem, "") << "seed " << seed << ", the last actions:\n"
-                           << simulation.Trace()
-                           << "replay: bazel run //tests/sim:engine_sim_test -- --seed=" << seed;
-    const EngineSimulation::Totals& totals = simulation.totals();
-    sum.lives += totals.lives;
-    sum.crashes += totals.crashes;
-    sum.records += totals.records;
-    sum.batches += totals.batches;
-    sum.incomplete += totals.incomplete;
-    sum.epochs += totals.epochs;
-    sum.truncations += totals.truncations;
-    sum.cuts_checked += totals.cuts_checked;
+    const EngineSimulationOutcome outcome = RunEngineSimulation(seed);
+    ASSERT_EQ(outcome.failure, "");
+    sum.Add(outcome.totals);
   }
-  const auto number = [](uint64_t value) { return static_cast<unsigned long long>(value); };
-  std::printf(
-      "%llu lives, %llu crashes, %llu plain records, %llu atomic batches (%llu incomplete), "
-      "%llu epochs, %llu truncations, %llu cuts checked\n",
-      number(sum.lives), number(sum.crashes), number(sum.records), number(sum.batches),
-      number(sum.incomplete), number(sum.epochs), number(sum.truncations),
-      number(sum.cuts_checked));
+  std::printf("%s\n", sum.ToString().c_str());
   if (only_seed.has_value()) return;
   EXPECT_GT(sum.batches, 10 * seeds) << "else the simulation has become too tame to show anything";
   EXPECT_GT(sum.incomplete, seeds / 10);
@@ -90,5 +74,6 @@ void TakeFlag(absl::string_view argument) {
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   for (int i = 1; i < argc; ++i) corewal::TakeFlag(argv[i]);
+  corewal::ReportSimulationOnAbort();
   return RUN_ALL_TESTS();
 }

@@ -19,6 +19,23 @@ absl::Span<const std::byte> Bytes(const std::string& text) {
 
 }  // namespace
 
+void EngineSimulation::Totals::Add(const Totals& other) {
+  lives += other.lives;
+  crashes += other.crashes;
+  records += other.records;
+  batches += other.batches;
+  incomplete += other.incomplete;
+  epochs += other.epochs;
+  truncations += other.truncations;
+  cuts_checked += other.cuts_checked;
+}
+
+std::string EngineSimulation::Totals::ToString() const {
+  return absl::StrCat(lives, " lives, ", crashes, " crashes, ", records, " plain records, ",
+                      batches, " atomic batches (", incomplete, " incomplete), ", epochs,
+                      " epochs, ", truncations, " truncations, ", cuts_checked, " cuts checked");
+}
+
 EngineSimulation::EngineSimulation(uint64_t seed) : random_(seed * 2 + 1), disk_(seed) {
   ChooseSetting();
 }

@@ -38,6 +38,8 @@ class EngineSimulation {
   struct Totals {
     uint64_t lives = 0, crashes = 0, records = 0, batches = 0, incomplete = 0, epochs = 0;
     uint64_t truncations = 0, cuts_checked = 0;
+    void Add(const Totals& other);
+    std::string ToString() const;
   };
 
   explicit EngineSimulation(uint64_t seed);

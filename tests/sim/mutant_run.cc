@@ -105,8 +105,10 @@ void FindFailure(absl::string_view text, MutantOutcome* outcome) {
 
 MutantOutcome RunMutant(const MutantRun& run) {
   const auto deadline = Clock::now() + std::chrono::seconds(run.seconds_max);
-  Child child({run.program, absl::StrCat("--mutation=", run.mutation),
-               absl::StrCat("--seeds=", run.seeds_max), "--stop"});
+  std::vector<std::string> arguments = {run.program, absl::StrCat("--mutation=", run.mutation),
+                                        absl::StrCat("--seeds=", run.seeds_max), "--stop"};
+  arguments.insert(arguments.end(), run.arguments.begin(), run.arguments.end());
+  Child child(arguments);
   std::string text;
   MutantOutcome outcome;
   outcome.timed_out = !child.ReadAll(deadline, &text);

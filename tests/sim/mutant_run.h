@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace corewal {
 
@@ -18,6 +19,7 @@ struct MutantRun {
   int mutation = 0;
   uint64_t seeds_max = 1000;
   int seconds_max = 120;
+  std::vector<std::string> arguments = {};  // more of the program's
 };
 
 struct MutantOutcome {

@@ -1,7 +1,11 @@
 #include "tests/sim/simulation_run.h"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
+#include <functional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -9,7 +13,7 @@ namespace corewal {
 namespace {
 
 struct Running {
-  const WalSimulation* simulation = nullptr;
+  std::function<std::string()> trace;  // null: nothing runs
   uint64_t seed = 0;
   std::string arguments;
 };
@@ -17,24 +21,43 @@ Running& Now() {
   static Running running;
   return running;
 }
+uint32_t seconds_max = 0;  // 0: no limit
 
 std::string Report(const std::string& problem) {
   const Running& now = Now();
-  std::string arguments = now.arguments;
-  if (now.simulation->broken().has_value()) {
-    absl::StrAppend(&arguments, " --broken=", std::string(SimFaultName(*now.simulation->broken())));
-  }
-  return absl::StrCat("FAILED seed ", now.seed, ": ", problem, "\nthe last actions:\n",
-                      now.simulation->Trace(),
+  return absl::StrCat("FAILED seed ", now.seed, ": ", problem, "\nthe last actions:\n", now.trace(),
                       "replay: bazel run --config=opt //tests/sim:simulate",
-                      " -- --seed=", now.seed, arguments, "\n");
+                      " -- --seed=", now.seed, now.arguments, "\n");
+}
+
+// Runs it; what there is to say if it failed.
+template <typename Simulation>
+std::string RunReported(Simulation* simulation, uint64_t seed, std::string arguments) {
+  Now() = {[simulation] { return simulation->Trace(); }, seed, std::move(arguments)};
+  alarm(seconds_max);
+  const std::string problem = simulation->Run();
+  alarm(0);
+  std::string failure = problem.empty() ? "" : Report(problem);
+  Now() = {};
+  return failure;
+}
+
+const char* WhatEnds(int signal) {
+  switch (signal) {
+    case SIGABRT:
+      return "aborted (see stderr)";
+    case SIGALRM:
+      return "hangs";
+    default:
+      return "crashed";
+  }
 }
 
 // The process is lost anyhow; what it was doing is worth the risk of printing it.
 void OnAbort(int signal) {
   std::signal(signal, SIG_DFL);
-  if (Now().simulation != nullptr) {
-    const std::string text = Report(signal == SIGABRT ? "aborted (see stderr)" : "crashed");
+  if (Now().trace) {
+    const std::string text = Report(WhatEnds(signal));
     std::fwrite(text.data(), 1, text.size(), stdout);
     std::fflush(stdout);
   }
@@ -53,19 +76,30 @@ std::optional<SimFault> ParseSimFault(absl::string_view name) {
 SimulationOutcome RunSimulation(uint64_t seed, std::optional<SimFault> broken,
                                 const std::string& arguments) {
   WalSimulation simulation(seed, broken);
-  Now() = {&simulation, seed, arguments};
+  std::string all_arguments = arguments;
+  if (simulation.broken().has_value()) {
+    absl::StrAppend(&all_arguments, " --broken=", std::string(SimFaultName(*simulation.broken())));
+  }
   SimulationOutcome outcome;
-  const std::string problem = simulation.Run();
-  if (!problem.empty()) outcome.failure = Report(problem);
+  outcome.failure = RunReported(&simulation, seed, std::move(all_arguments));
   outcome.digest = simulation.Digest();
   outcome.totals = simulation.totals();
-  Now() = {};
   return outcome;
 }
 
-void ReportSimulationOnAbort() {
+EngineSimulationOutcome RunEngineSimulation(uint64_t seed, const std::string& arguments) {
+  EngineSimulation simulation(seed);
+  EngineSimulationOutcome outcome;
+  outcome.failure = RunReported(&simulation, seed, absl::StrCat(" --engine", arguments));
+  outcome.totals = simulation.totals();
+  return outcome;
+}
+
+void ReportSimulationOnAbort(uint32_t seed_seconds_max) {
+  seconds_max = seed_seconds_max;
   std::signal(SIGABRT, OnAbort);
   std::signal(SIGSEGV, OnAbort);
+  std::signal(SIGALRM, OnAbort);
 }
 
 }  // namespace corewal

@@ -1,5 +1,5 @@
 // tests/sim/simulation_run.h: runs simulations by seed and tells of each that fails: the seed, the
-// last 50 actions, and the one command that replays it. Also when it aborts at a CHECK.
+// last 50 actions, and the one command that replays it. Also when it aborts at a CHECK or hangs.
 //
 // Thread: one; a process runs one simulation at a time.
 #ifndef COREWAL_TESTS_SIM_SIMULATION_RUN_H_
@@ -10,6 +10,7 @@
 #include <string>
 
 #include "io_backend/sim_faults.h"
+#include "tests/sim/engine_simulation.h"
 #include "tests/sim/wal_simulation.h"
 
 namespace corewal {
@@ -25,8 +26,15 @@ struct SimulationOutcome {
 SimulationOutcome RunSimulation(uint64_t seed, std::optional<SimFault> broken = std::nullopt,
                                 const std::string& arguments = "");
 
-// From now on a process that aborts says first which simulation it was in.
-void ReportSimulationOnAbort();
+struct EngineSimulationOutcome {
+  std::string failure;
+  EngineSimulation::Totals totals;
+};
+EngineSimulationOutcome RunEngineSimulation(uint64_t seed, const std::string& arguments = "");
+
+// From now on a process that aborts says first which simulation it was in, and so does one whose
+// simulation takes more than `seed_seconds_max` of real time, which ends the process.
+void ReportSimulationOnAbort(uint32_t seed_seconds_max = 120);
 
 }  // namespace corewal
 
