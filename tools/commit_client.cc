@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "tools/embedded_shard.h"
 #include "tools/interrupt.h"
+#include "tools/refusal.h"
 
 namespace corewal {
 namespace {
@@ -122,7 +123,8 @@ class EngineCommitClient final : public CommitClient {
     if (lsn.ok()) {
       OnDurable(oldest.seq, *lsn, oldest.bytes, oldest.since);
     } else {
-      result_->status.Update(lsn.status());
+      const absl::Status stall = options_.engine->info(options_.feed->shard()).stall;
+      result_->status.Update(WhyRefused(lsn.status(), stall));
     }
     pending_.pop_front();
   }
@@ -165,9 +167,9 @@ class EmbeddedCommitClient final : public EmbeddedShard<CommitClient> {
     const MonotonicNs since = Now();
     const absl::StatusOr<Lsn> lsn = shard().writer().Append(record);
     if (!lsn.ok()) {
-      const bool for_now =
-          absl::IsResourceExhausted(lsn.status()) && shard().writer().preparing_stall().ok();
-      if (!for_now) result_->status.Update(lsn.status());
+      const absl::Status& stall = shard().writer().preparing_stall();
+      const bool for_now = absl::IsResourceExhausted(lsn.status()) && stall.ok();
+      if (!for_now) result_->status.Update(WhyRefused(lsn.status(), stall));
       return false;
     }
     pending_.push_back({*lsn, source.seq(), record.size(), since});

@@ -99,7 +99,7 @@ absl::StatusOr<bool> CompareRun::Report() {
   output_.SetTitle(title, absl::StrCat(first.Title(compared_[0]), "; ", results_[0].rounds.size(),
                                        " interleaved rounds, all of them in the figures below"));
   for (const std::string& warning : noise) output_.Note(warning);
-  for (const std::string& warning : first.Warnings(compared_[0])) output_.Note(warning);
+  for (const std::string& warning : RunWarnings(results_, compared_)) output_.Note(warning);
   return verified;
 }
 

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/check.h"
 #include "tools/human_units.h"
 #include "tools/median.h"
@@ -198,6 +200,26 @@ std::vector<std::string> NoiseWarnings(const std::vector<ComparedRounds>& all) {
     if (rates.size() < 2 || *low > *first_high || *high < *first_low) continue;
     warnings.push_back(absl::StrCat("the rounds of ", all[0].name, " and ", all[i].name,
                                     " overlap: which of the two is faster is not settled"));
+  }
+  return warnings;
+}
+
+std::vector<std::string> RunWarnings(const std::vector<ComparedRounds>& all,
+                                     const std::vector<BenchOptions>& compared) {
+  CHECK_EQ(all.size(), compared.size());
+  std::vector<std::string> order;
+  std::map<std::string, std::vector<std::string>> who;
+  for (size_t i = 0; i < all.size(); ++i) {
+    for (const std::string& warning : all[i].Merged().Warnings(compared[i])) {
+      if (who[warning].empty()) order.push_back(warning);
+      who[warning].push_back(all[i].name);
+    }
+  }
+  std::vector<std::string> warnings;
+  for (const std::string& warning : order) {
+    const bool of_all = who[warning].size() == all.size();
+    warnings.push_back(of_all ? warning
+                              : absl::StrCat(absl::StrJoin(who[warning], ", "), ": ", warning));
   }
   return warnings;
 }

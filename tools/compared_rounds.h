@@ -31,6 +31,10 @@ struct ComparedRounds {
 std::string CompareTable(const std::vector<ComparedRounds>& all);
 // Where the rounds themselves differ too much for the comparison, one sentence each.
 std::vector<std::string> NoiseWarnings(const std::vector<ComparedRounds>& all);
+// What makes the figures of each doubtful, one sentence each, with the names of those that it is
+// about, unless it is about all. Requires: as many options as runs, in the same order.
+std::vector<std::string> RunWarnings(const std::vector<ComparedRounds>& all,
+                                     const std::vector<BenchOptions>& compared);
 
 }  // namespace corewal
 

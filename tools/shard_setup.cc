@@ -56,7 +56,8 @@ void CloseAttached(Shard* shard, SliceResult* result) {
 absl::Status PrepareEngineShard(const Engine& engine, ShardId shard, uint64_t segments) {
   Patience patience;
   for (ShardInfo info = engine.info(shard);
-       info.writer.segments_ready < segments && patience.Lasts(info.writer.segments_ready);
+       info.writer.segments_ready < segments && info.stall.ok() &&
+       patience.Lasts(info.writer.segments_ready);
        info = engine.info(shard)) {
     RETURN_IF_ERROR(info.failure);
     Clock::System().SleepUntil(Now() + kStepNs);

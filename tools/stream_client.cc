@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "tools/embedded_shard.h"
 #include "tools/interrupt.h"
+#include "tools/refusal.h"
 
 namespace corewal {
 namespace {
@@ -130,11 +131,9 @@ class EmbeddedStreamClient final : public EmbeddedShard<StreamClient> {
     TakeDurable();
   }
   void OnRefused(const absl::Status& why) {
-    const absl::Status& full = shard().writer().preparing_stall();
-    if (!absl::IsResourceExhausted(why)) {
-      result_->status.Update(why);
-    } else if (!full.ok()) {
-      result_->status.Update(full);
+    const absl::Status final = WhyRefused(why, shard().writer().preparing_stall());
+    if (final != why || !absl::IsResourceExhausted(why)) {
+      result_->status.Update(final);
     } else {
       result_->status.Update(shard().Wait(Now() + kWaitNs));
       TakeDurable();
@@ -255,8 +254,10 @@ class EngineStreamClient final : public StreamClient {
         continue;
       }
       const absl::StatusOr<Lsn> lsn = AnswerOf(future);
-      result_->status.Update(lsn.status());
-      if (lsn.ok()) {
+      if (!lsn.ok()) {
+        const bool refused = absl::IsResourceExhausted(lsn.status());
+        result_->status.Update(refused ? CauseOf(lsn.status()) : lsn.status());
+      } else {
         Count(1, bytes);
         if (options_.acks != nullptr) options_.acks->Note(feed.shard(), seq, *lsn);
       }
@@ -285,8 +286,7 @@ class EngineStreamClient final : public StreamClient {
   absl::Status Full() const {
     const ShardInfo info = options_.engine->info(options_.feed->shard());
     if (info.stall.ok() || info.writer.segments_ready > 0) return absl::OkStatus();
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the log takes no more records: ", info.stall.message()));
+    return WhyRefused(absl::ResourceExhaustedError(""), info.stall);
   }
   // Another client may have closed the engine, for want of room.
   absl::Status CauseOf(const absl::Status& refused) const {

@@ -12,6 +12,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::StartsWith;
 
 // A round of commits: so many records in a second.
 BenchResult Round(uint64_t records, uint64_t latency_ns = 1000) {
@@ -80,6 +81,20 @@ TEST(ComparedRoundsTest, TheTableSetsThemSideBySide) {
   EXPECT_THAT(table, HasSubstr("..at/does/not/fit\n"));
   EXPECT_THAT(table, HasSubstr("records a second                       101               202\n"));
   EXPECT_THAT(table, HasSubstr("of the first                        1.00              2.00\n"));
+}
+
+TEST(ComparedRoundsTest, WarningsAreOfEveryValueAndSayOfWhich) {
+  BenchResult busy = Round(20'000);
+  busy.other_cpus = 1;
+  const std::vector<BenchOptions> options(3, BenchOptions(*LengthDistribution::Parse("100")));
+  const std::vector<std::string> one = RunWarnings(
+      {{"io=a", {Round(20'000)}}, {"io=b", {busy}}, {"io=c", {Round(20'000)}}}, options);
+  ASSERT_THAT(one, testing::SizeIs(2));
+  EXPECT_THAT(one[0], HasSubstr("latencies were taken")) << "few of all of them";
+  EXPECT_THAT(one[1], StartsWith("io=b: other programs kept"));
+  const std::vector<std::string> two =
+      RunWarnings({{"io=a", {busy}}, {"io=b", {Round(20'000)}}, {"io=c", {busy}}}, options);
+  EXPECT_THAT(two[0], StartsWith("io=a, io=c: other programs kept"));
 }
 
 }  // namespace

@@ -121,17 +121,6 @@ TEST_F(WalDumpLiveTest, FollowEndsQuietlyWhenItsReaderHasGone) {
   EXPECT_THAT(result.output, StartsWith("shard=0 lsn="));
 }
 
-TEST_F(WalDumpLiveTest, FollowIsEndedByAnInterrupt) {
-  AppendDurable(0, 100);
-  const ProgramResult result = RunProgram(
-      {.program = "/bin/bash",
-       .arguments = {"-c",
-                     ProgramPath(kDump) + " --follow " + log() + " > " + log() +
-                         ".out & pid=$!; until [ -s " + log() +
-                         ".out ]; do kill -0 $pid || exit 9; done; kill -INT $pid; wait $pid"}});
-  EXPECT_EQ(result.exit_code, 0) << result.error;
-}
-
 TEST_F(WalDumpLiveTest, FollowWantsADirectoryAndRecords) {
   AppendDurable(0, 100);
   EXPECT_THAT(Run({"--follow", "--verify", log()}).error, HasSubstr("--follow"));
