@@ -5,8 +5,11 @@
 //   files/...    registered files, against descriptors
 //   mode/...     the rungs of the ladder; 8 operations a turn, staged together, one Wait
 //   poller/...   two storages with SQPOLL, a poller each or one for both; 8 operations a turn on
-//   each ring_fd/...  the ring's own descriptor registered or not: an enter with one NOP commit/...
-//   4 KiB made durable, one after the other, O_DIRECT, prewritten: by each method
+//   each ring_fd/...  the ring's own descriptor registered or not: an enter with one NOP pages/...
+//   buffers in huge pages (the label says which), against ordinary ones gather/...   64 KiB in one
+//   write of 16 buffers, against one buffer, and against 16 writes pool/...     the same number of
+//   buffers, there at first or grown to; and what growing costs commit/...   4 KiB made durable,
+//   one after the other, O_DIRECT, prewritten: by each method
 //
 // A turn is one iteration. Read the ratio of two rows of one group, and CPU before time: it is that
 // of the process with its ring's workers and poller. Rows are compared only if they ran
@@ -23,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "benchmarks/bench_disk.h"
 #include "io_backend/posix_storage_io.h"
@@ -34,7 +38,7 @@ namespace corewal {
 namespace {
 
 constexpr uint64_t kFileBytes = 16u << 20;
-constexpr uint32_t kInFlight = 8;
+constexpr uint32_t kInFlight = 8;  // transfers a turn; as many buffers as a storage has by default
 
 struct Shape {
   bool write = false;
@@ -42,9 +46,8 @@ struct Shape {
   uint32_t bytes = 4096;
 };
 
-std::unique_ptr<StorageIo> MakeStorage(StorageIoOptions options, const UringTuning& tuning = {}) {
-  options.queue_depth = kInFlight + 1;
-  options.buffers = kInFlight;
+std::unique_ptr<StorageIo> MakeStorage(const StorageIoOptions& options,
+                                       const UringTuning& tuning = {}) {
   if (options.backend == IoBackend::kPosix) {
     auto io = PosixStorageIo::Create(options, {});
     CHECK_OK(io.status());
@@ -64,10 +67,16 @@ BufferLease Buffer(StorageIo& io) {
 void WaitForAll(StorageIo& io) {
   while (io.in_flight() > 0) {
     CHECK_OK(io.Wait(io.in_flight(), kNever));
-    std::array<Completion, kInFlight + 1> out;
+    std::array<Completion, 16> out;
     const size_t count = io.Poll(absl::MakeSpan(out));
     for (size_t i = 0; i < count; ++i) CHECK_EQ(out[i].error, 0);
   }
+}
+
+// Makes a pool that may grow as large as it may get.
+void GrowPool(StorageIo& io) {
+  std::vector<BufferLease> all;
+  while (io.capabilities().buffers < io.capabilities().buffers_max) all.push_back(Buffer(io));
 }
 
 // kInFlight transfers a turn, over the file from its beginning to its end and again.
@@ -76,6 +85,7 @@ void RunTurns(benchmark::State& state, StorageIoOptions options, const UringTuni
   OpenFile opened = MakeBenchFile(kFileBytes, shape.direct);
   options.buffer_bytes = shape.bytes;
   const std::unique_ptr<StorageIo> io = MakeStorage(options, tuning);
+  GrowPool(*io);
   const auto file = io->RegisterFile(opened);
   CHECK_OK(file.status());
   uint64_t at = 0;
@@ -92,6 +102,79 @@ void RunTurns(benchmark::State& state, StorageIoOptions options, const UringTuni
     WaitForAll(*io);
   }
   state.SetItemsProcessed(state.iterations() * kInFlight);
+  if (options.huge_pages != Want::kOff) state.SetLabel(io->capabilities().buffer_pages);
+}
+
+// How 16 blocks that follow one another in the file are written.
+enum class Pieces : uint8_t { kOneBuffer, kGather, kSixteenWrites };
+
+// kInFlight times 16 blocks a turn.
+void RunPieces(benchmark::State& state, Pieces pieces, bool direct) {
+  constexpr uint32_t kBlock = 4096;
+  constexpr uint32_t kPieces = kWritePiecesMax;
+  const bool one = pieces == Pieces::kOneBuffer;
+  StorageIoOptions options = {.backend = IoBackend::kUring, .queue_depth = kInFlight * kPieces};
+  options.buffer_bytes = one ? kBlock * kPieces : kBlock;
+  options.buffers = one ? kInFlight : kInFlight * kPieces;
+  OpenFile opened = MakeBenchFile(kFileBytes, direct);
+  const std::unique_ptr<StorageIo> io = MakeStorage(options);
+  const auto file = io->RegisterFile(opened);
+  CHECK_OK(file.status());
+  uint64_t at = 0;
+  for (auto _ : state) {
+    for (uint32_t i = 0; i < kInFlight; ++i) {
+      if (one) {
+        CHECK_OK(
+            io->Write({.file = *file, .offset = FileOffset(at), .length = options.buffer_bytes},
+                      Buffer(*io))
+                .status());
+      } else if (pieces == Pieces::kGather) {
+        std::array<WritePiece, kPieces> gathered;
+        for (WritePiece& piece : gathered) piece = {.buffer = Buffer(*io), .length = kBlock};
+        CHECK_OK(
+            io->WriteGather({.file = *file, .offset = FileOffset(at)}, absl::MakeSpan(gathered))
+                .status());
+      } else {
+        for (uint32_t block = 0; block < kPieces; ++block) {
+          CHECK_OK(io->Write({.file = *file,
+                              .offset = FileOffset(at + uint64_t{block} * kBlock),
+                              .length = kBlock},
+                             Buffer(*io))
+                       .status());
+        }
+      }
+      at = (at + uint64_t{kBlock} * kPieces) % kFileBytes;
+    }
+    WaitForAll(*io);
+  }
+  state.SetItemsProcessed(state.iterations() * kInFlight);
+}
+
+// What the request that makes a pool larger by 4 MiB takes, the largest step there is; and the
+// same for a request that finds a buffer.
+void RunGrowth(benchmark::State& state, Want registered_buffers, bool grows) {
+  StorageIoOptions options = {.backend = IoBackend::kUring, .buffers_idle_ms = 0};
+  options.buffer_bytes = 1u << 20;
+  options.buffers_max = kInFlight + 4;
+  options.registered_buffers = registered_buffers;
+  const std::unique_ptr<StorageIo> io = MakeStorage(options);
+  std::array<Completion, 1> none;
+  const uint32_t held = grows ? kInFlight : kInFlight - 1;
+  for (auto _ : state) {
+    state.PauseTiming();
+    {
+      std::vector<BufferLease> all;
+      for (uint32_t i = 0; i < held; ++i) all.push_back(Buffer(*io));
+      state.ResumeTiming();
+      all.push_back(Buffer(*io));
+      state.PauseTiming();
+      CHECK_EQ(io->capabilities().buffers, grows ? options.buffers_max : kInFlight);
+    }
+    // The first look ends the time in which they were in use, the second one gives them back.
+    for (int look = 0; look < 2; ++look) CHECK_EQ(io->Poll(absl::MakeSpan(none)), 0u);
+    CHECK_EQ(io->capabilities().buffers, kInFlight);
+    state.ResumeTiming();
+  }
 }
 
 enum class Commit : uint8_t { kDsync, kDatasync };
@@ -206,6 +289,48 @@ void AddFeatures() {
   }
 }
 
+void AddBuffers() {
+  for (const auto& [name, shape] : kShapes) {
+    if (!shape.direct || shape.bytes == 4096) continue;
+    for (const Want registered : {Want::kOn, Want::kOff}) {
+      const std::string row =
+          absl::StrCat(name, registered == Want::kOn ? "/registered" : "/unregistered");
+      for (const Want huge : {Want::kOff, Want::kAuto}) {
+        StorageIoOptions options = RingOf(registered, Want::kOn);
+        options.huge_pages = huge;
+        Add(absl::StrCat("pages/", row, huge == Want::kOff ? "/ordinary" : "/huge"),
+            [=, shape = shape](benchmark::State& state) { RunTurns(state, options, {}, shape); });
+      }
+      for (const bool grown : {false, true}) {
+        StorageIoOptions options = RingOf(registered, Want::kOn);
+        options.buffers = grown ? kInFlight / 4 : kInFlight;
+        options.buffers_max = kInFlight;
+        Add(absl::StrCat("pool/", row, grown ? "/grown" : "/as_made"),
+            [=, shape = shape](benchmark::State& state) { RunTurns(state, options, {}, shape); });
+      }
+    }
+  }
+  for (const Want registered : {Want::kOn, Want::kOff}) {
+    const char* const row = registered == Want::kOn ? "/registered" : "/unregistered";
+    for (const bool grows : {true, false}) {
+      Add(absl::StrCat("pool/acquire", row, grows ? "/grow_by_4m" : "/free_one"),
+          [=](benchmark::State& state) { RunGrowth(state, registered, grows); });
+    }
+  }
+}
+
+void AddGathers() {
+  for (const bool direct : {true, false}) {
+    const std::string row = direct ? "gather/write_64k_direct" : "gather/write_64k_cached";
+    Add(row + "/one_buffer",
+        [=](benchmark::State& state) { RunPieces(state, Pieces::kOneBuffer, direct); });
+    Add(row + "/gather_of_16",
+        [=](benchmark::State& state) { RunPieces(state, Pieces::kGather, direct); });
+    Add(row + "/16_writes",
+        [=](benchmark::State& state) { RunPieces(state, Pieces::kSixteenWrites, direct); });
+  }
+}
+
 void AddCommits() {
   const auto add = [](const std::string& name, const StorageIoOptions& options) {
     for (const Commit method : {Commit::kDsync, Commit::kDatasync}) {
@@ -234,6 +359,8 @@ int main(int argc, char** argv) {
     corewal::Add(shared ? "poller/two_storages/shared" : "poller/two_storages/own",
                  [=](benchmark::State& state) { corewal::RunTwoPollers(state, shared); });
   }
+  corewal::AddBuffers();
+  corewal::AddGathers();
   corewal::AddCommits();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
