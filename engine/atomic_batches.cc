@@ -93,6 +93,11 @@ uint64_t AtomicBatches::begun() const {
   return begun_;
 }
 
+bool AtomicBatches::frozen() const {
+  const std::lock_guard lock(mutex_);
+  return frozen_;
+}
+
 bool AtomicBatches::Aborted(const AtomicBatch& batch) const {
   const std::lock_guard lock(mutex_);
   return !batch.cause.ok();
@@ -244,10 +249,8 @@ void AtomicBatches::Floors(std::vector<Lsn>* floors, std::set<RecordPlace>* hidd
 }
 
 Lsn AtomicBatches::Floor(ShardId shard) const {
-  std::vector<Lsn> floors;
-  std::set<RecordPlace> hidden;
-  Floors(&floors, &hidden);
-  return floors[ToIndex(shard)];
+  const std::lock_guard lock(mutex_);
+  return frozen_ ? frozen_floors_[ToIndex(shard)] : FloorsLocked()[ToIndex(shard)];
 }
 
 bool AtomicBatches::Hidden(const RecordPlace& place) const {

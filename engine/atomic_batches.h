@@ -105,6 +105,7 @@ class AtomicBatches {
   Lsn Floor(ShardId shard) const;
   bool Hidden(const RecordPlace& place) const;
   uint64_t begun() const;
+  bool frozen() const;  // a batch is undecided: no floor moves any more
 
  private:
   // Under one lock, so that on every shard parts have the order in which their batches began.

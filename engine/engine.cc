@@ -208,14 +208,23 @@ absl::StatusOr<std::unique_ptr<Subscription>> Engine::Subscribe(ShardId shard, L
   Subscription::Source source;
   source.shard = shard;
   source.limit = [impl = impl_.get(), core] {
-    // A record of a batch that is not decided waits for that, and all behind it.
-    return impl->batches().begun() > 0 ? impl->batches().Floor(core->shard()) : core->durable_lsn();
+    // A record of a batch that is not decided waits for that, and all behind it. The LSN is read
+    // first: below it is nothing of a batch that begins after.
+    const Lsn durable = core->durable_lsn();
+    return impl->batches().begun() > 0 ? impl->batches().Floor(core->shard()) : durable;
   };
   source.hidden = [impl = impl_.get()](const RecordPlace& place) {
     return impl->hidden()->count(place) > 0 || impl->batches().Hidden(place);
   };
-  source.wait = [core, limit = source.limit](Lsn beyond, MonotonicNs deadline) {
-    while (limit() <= beyond) {
+  source.over = [impl = impl_.get(), core]() -> absl::Status {
+    if (core->failed()) return core->info().failure;
+    if (impl->batches().frozen()) return impl->epochs().status();
+    if (!core->closed()) return absl::OkStatus();
+    return absl::FailedPreconditionError(
+        absl::StrCat("shard ", ToIndex(core->shard()), " is closed, and was read to its end"));
+  };
+  source.wait = [core, limit = source.limit, over = source.over](Lsn beyond, MonotonicNs deadline) {
+    while (limit() <= beyond && over().ok()) {
       if (Clock::System().Now() >= deadline) return false;
       // A batch may be decided by another shard: that moves no durable LSN here.
       const MonotonicNs soon = Clock::System().Now() + 10'000'000;

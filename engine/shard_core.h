@@ -68,6 +68,7 @@ class ShardCore final : public Shard, public AtomicBatches::Member {
   void Shut();
   bool has_thread() const { return owner_.load(std::memory_order_acquire) != std::thread::id(); }
   bool closed() const { return closed_.load(std::memory_order_acquire); }
+  bool failed() const { return failed_.load(std::memory_order_acquire); }  // why: info().failure
   ShardInfo info() const;
   bool OnOwnerThread() const {
     return owner_.load(std::memory_order_acquire) == std::this_thread::get_id();

@@ -7,13 +7,17 @@ namespace corewal {
 
 absl::StatusOr<bool> Subscription::Next(RecordView* record) {
   for (;;) {
-    const Lsn limit = source_.limit();
     switch (follower_->Next(record)) {
       case FollowEvent::kRecord:
         break;
-      case FollowEvent::kCaughtUp:
-        read_to_ = limit;
-        return false;
+      case FollowEvent::kCaughtUp: {
+        read_to_ = follower_->known_durable();
+        const absl::Status over = source_.over();
+        if (over.ok()) return false;
+        // The limit is final now; what came under it meanwhile is handed out first.
+        if (source_.limit() > read_to_) continue;
+        return over;
+      }
       default:
         return follower_->status();
     }

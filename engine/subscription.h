@@ -12,6 +12,10 @@
 // nothing back; if truncation overtakes it, it is told. To be resumed, also in a later opening, at
 // position().
 //
+// Ends with an error, once all that it may hand out has been: FailedPrecondition after Close, or
+// the shard's failure. If a shard fails under an atomic batch, the subscriptions of others end with
+// that as well: what lies behind is not decided before the engine is opened again.
+//
 // Thread: one at a time, the one that made it. It must not outlive its engine.
 #ifndef COREWAL_ENGINE_SUBSCRIPTION_H_
 #define COREWAL_ENGINE_SUBSCRIPTION_H_
@@ -33,9 +37,10 @@ namespace corewal {
 class Subscription {
  public:
   // True: the next record, valid until the next call. False: nothing more is durable yet.
-  // OutOfRange: truncation has overtaken position(); oldest() is where the log begins now.
+  // OutOfRange: truncation has overtaken position(); oldest() is where the log begins now. Other
+  // errors: the end, as above; DataLoss, or why reading failed.
   absl::StatusOr<bool> Next(RecordView* record);
-  // Until there may be more, or for `timeout`; whether there may be more.
+  // Until there may be more, or the end, or for `timeout`. True: call Next.
   bool WaitForMore(absl::Duration timeout);
 
   // Pass it to Subscribe to go on behind the last record handed out.
@@ -48,7 +53,8 @@ class Subscription {
     ShardId shard{};
     std::function<Lsn()> limit;                      // records below it may be handed out
     std::function<bool(const RecordPlace&)> hidden;  // of a batch that does not count
-    std::function<bool(Lsn beyond, MonotonicNs deadline)> wait;  // until limit() > beyond
+    std::function<bool(Lsn beyond, MonotonicNs deadline)> wait;  // until limit() > beyond, or over
+    std::function<absl::Status()> over;  // not OK: limit() will not grow any more
   };
   Subscription(Source source, std::unique_ptr<StorageIo> io)
       : source_(std::move(source)), io_(std::move(io)) {}
@@ -56,7 +62,7 @@ class Subscription {
   Source source_;
   std::unique_ptr<StorageIo> io_;
   std::unique_ptr<LogFollower> follower_;
-  Lsn read_to_;  // limit() before the last Next that found nothing
+  Lsn read_to_;  // the limit() that the last Next that found nothing had looked to
 };
 
 }  // namespace corewal
