@@ -5,11 +5,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
-#include "base/mutation.h"
 #include "base/status_macros.h"
 #include "engine/append_state.h"
 #include "engine/engine_impl.h"
-#include "wal/control_record.h"
 
 namespace corewal {
 namespace {
@@ -21,26 +19,6 @@ constexpr uint64_t kBatchesBetweenSaves = 1u << 16;  // bounds what recovery mus
 MonotonicNs RoomDeadline(absl::Duration wait) {
   return wait <= absl::ZeroDuration() ? 0 : DeadlineAfter(wait);
 }
-
-// Runs one call on a shard's thread, and answers `state`.
-class Request final : public ControlItem {
- public:
-  using Body = std::function<bool(ShardCore&, AppendState*)>;  // false: not now
-  Request(Body body, AppendState* state) : body_(std::move(body)), state_(state) {}
-  bool Run(ShardCore& core) override {
-    if (!body_(core, state_)) return false;
-    delete this;
-    return true;
-  }
-  void Refuse(const absl::Status& why) override {
-    state_->Complete(why);
-    delete this;
-  }
-
- private:
-  const Body body_;
-  AppendState* const state_;
-};
 
 }  // namespace
 
@@ -293,103 +271,6 @@ absl::StatusOr<Shard*> Engine::AttachShard(ShardId shard) {
   RETURN_IF_ERROR(core->Open());
   impl_->set_attached(shard);
   return core;
-}
-
-namespace {
-
-// Runs `body` on the shard's thread and waits for its answer; on that thread itself, drives it.
-absl::StatusOr<Lsn> CallShard(ShardCore* core, Request::Body body) {
-  if (!core->has_thread()) {
-    return absl::FailedPreconditionError(
-        core->closed() ? std::string("the engine is closed")
-                       : absl::StrCat("no thread runs shard ", ToIndex(core->shard())));
-  }
-  AppendState* state = AppendState::Take(2);
-  auto* request = new Request(std::move(body), state);
-  if (!core->Submit(request)) {
-    request->Refuse(absl::FailedPreconditionError("the engine is closed"));
-  } else if (core->OnOwnerThread()) {
-    while (!state->ready()) core->Wait(Clock::System().Now() + 1'000'000).IgnoreError();
-  }
-  state->WaitUntil(kNever);
-  absl::StatusOr<Lsn> answer = state->result();
-  state->Release();
-  return answer;
-}
-
-}  // namespace
-
-absl::Status Engine::Checkpoint(ShardId shard, Lsn lsn, absl::Span<const std::byte> note) {
-  if (impl_->in_child()) {
-    return absl::FailedPreconditionError("the engine is that of the process that forked this one");
-  }
-  ShardCore* core = impl_->core(shard);
-  if (core == nullptr) return impl_->NoSuchShard(shard);
-  if (lsn > core->durable_lsn()) {
-    return absl::FailedPreconditionError(absl::StrCat("checkpoint at lsn ", lsn.value(),
-                                                      ": the log is durable to ",
-                                                      core->durable_lsn().value()));
-  }
-  const std::string payload = CheckpointRecord{lsn, note}.Encode();
-  ASSIGN_OR_RETURN(const Lsn place, CallShard(core, [payload](ShardCore& at, AppendState* state) {
-                     return at.AppendControl(RecordType::kCheckpoint, payload, state);
-                   }));
-  return impl_->SaveState([shard, place](EngineState* state) {
-    Lsn& last = state->checkpoints[ToIndex(shard)];
-    last = std::max(last, place);
-  });
-}
-
-absl::StatusOr<Engine::CheckpointFound> Engine::recovered_checkpoint(ShardId shard) const {
-  const std::optional<Lsn> place = impl_->recovered_checkpoint(shard);
-  const auto log = impl_->recovered().find(ToIndex(shard));
-  const absl::Status none =
-      absl::NotFoundError(absl::StrCat("shard ", ToIndex(shard), " has no checkpoint"));
-  if (!place.has_value() || log == impl_->recovered().end()) return none;
-  ASSIGN_OR_RETURN(const std::unique_ptr<StorageIo> io, impl_->CreateReadIo(2));
-  LogReaderOptions options;
-  options.from = *place;
-  options.to = log->second.end.lsn;
-  options.direct = impl_->options().shard.direct;
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<LogReader> reader,
-      LogReader::Open(*impl_->environment().files, *io, impl_->DirectoryOf(shard), options));
-  RecordView record;
-  if (!reader->Next(&record)) {
-    RETURN_IF_ERROR(reader->end().ToStatus());
-    return none;
-  }
-  const auto found = CheckpointRecord::Decode(record.payload);
-  if (record.lsn != *place || record.type != RecordType::kCheckpoint || !found.has_value()) {
-    return none;  // truncated
-  }
-  return CheckpointFound{found->lsn, std::string(reinterpret_cast<const char*>(found->note.data()),
-                                                 found->note.size())};
-}
-
-absl::Status Engine::TruncateBefore(ShardId shard, Lsn lsn) {
-  if (impl_->in_child()) {
-    return absl::FailedPreconditionError("the engine is that of the process that forked this one");
-  }
-  ShardCore* core = impl_->core(shard);
-  if (core == nullptr) return impl_->NoSuchShard(shard);
-  Lsn limit = lsn;
-  if (impl_->atomic_allowed() && lsn <= core->durable_lsn() &&
-      !Mutated(Mutation::kHomeTruncatedTooEarly)) {
-    // A home may go only after it is on disk that its parts need it no more. If that cannot be
-    // written (disk full), what was written last counts.
-    impl_->SaveState(nullptr).IgnoreError();
-    limit = std::min(limit, impl_->SavedFloor(shard));
-  }
-  if (core->OnOwnerThread()) return core->writer().TruncateBefore(limit);
-  return CallShard(core,
-                   [limit](ShardCore& at, AppendState* state) {
-                     const absl::Status truncated = at.writer().TruncateBefore(limit);
-                     state->Complete(truncated.ok() ? absl::StatusOr<Lsn>(limit)
-                                                    : absl::StatusOr<Lsn>(truncated));
-                     return true;
-                   })
-      .status();
 }
 
 ShardInfo Engine::info(ShardId shard) const {

@@ -25,6 +25,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "engine/append_future.h"
@@ -34,6 +35,7 @@
 #include "engine/shard.h"
 #include "engine/subscription.h"
 #include "io_backend/storage_io_factory.h"
+#include "wal/cursor_set.h"
 #include "wal/log_reader.h"
 #include "wal/recovery.h"
 #include "wal/sync_method.h"
@@ -133,10 +135,25 @@ class Engine {
   // NotFound: none.
   absl::StatusOr<CheckpointFound> recovered_checkpoint(ShardId shard) const;
   // Gives up all segments that hold only records below `lsn`. Waits for the shard's thread. What an
-  // atomic batch still needs stays until a later call. Files that wait to be reused come back if
-  // the process dies before that: replay from your own place.
+  // atomic batch or a cursor still needs stays until a later call. Files that wait to be reused
+  // come back if the process dies before that: replay from your own place.
   // FailedPrecondition: beyond what is durable, closed, or no thread runs the shard.
   absl::Status TruncateBefore(ShardId shard, Lsn lsn);
+
+  // Named cursors: what is at and behind `lsn` stays, through truncations and openings, until the
+  // cursor moves, is removed, or lags by more than ShardOptions::cursor_lag_bytes_max when a
+  // truncation wants what it holds: then it is invalidated, and setting it makes it valid again.
+  // `name`: 1 to 48 letters, digits, '.', '_', '-'; at most 63 a shard. A consumer sets its cursor
+  // to Subscription::position() when it has dealt with all before, and subscribes from there again.
+  // Durable when these return; they wait for the shard's thread and the device (a block and a
+  // sync), and may be called on that thread, but not from a callback.
+  // OutOfRange: the log does not reach back to `lsn`. FailedPrecondition: beyond what is durable,
+  // closed, from a callback, or no thread runs the shard. ResourceExhausted: too many, or no space
+  // for the shard's first.
+  absl::Status SetCursor(ShardId shard, absl::string_view name, Lsn lsn);
+  absl::Status RemoveCursor(ShardId shard, absl::string_view name);  // NotFound: there is none
+  // By name. Of a shard that no thread has run yet: as they are on disk.
+  absl::StatusOr<std::vector<LogCursor>> cursors(ShardId shard) const;
 
   ShardInfo info(ShardId shard) const;  // settings in effect, counters; a snapshot
   EngineMetrics metrics() const;        // of all shards; ToPrometheus() for a scraper

@@ -42,6 +42,10 @@ absl::Status CheckShardOptions(const ShardOptions& shard) {
   if (shard.segments_first > 1024) {
     return OutOfRange("segments_first", shard.segments_first, "at most 1024");
   }
+  if (shard.log_bytes_max != 0 && shard.log_bytes_max < 2 * shard.segment_bytes) {
+    return OutOfRange("log_bytes_max", shard.log_bytes_max,
+                      "at least two segments, or 0 for no limit");
+  }
   if (shard.io.buffers < 3 || shard.io.buffers > 4088) {
     return OutOfRange("buffers", shard.io.buffers, "3 to 4088");
   }

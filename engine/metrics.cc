@@ -1,6 +1,8 @@
 #include "engine/metrics.h"
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -24,6 +26,10 @@ constexpr std::array kMetrics = {
            [](const ShardInfo& i) { return i.written.value(); }},
     Metric{"durable_lsn", "gauge", "Every record below this LSN is durable.",
            [](const ShardInfo& i) { return i.durable.value(); }},
+    Metric{"oldest_lsn", "gauge", "Where the log begins: what is before it was truncated.",
+           [](const ShardInfo& i) { return i.oldest.value(); }},
+    Metric{"log_bytes", "gauge", "Bytes of all segment files, prepared ones included.",
+           [](const ShardInfo& i) { return i.log_bytes; }},
     Metric{"records_total", "counter", "Records in batches handed to the kernel.",
            [](const ShardInfo& i) { return i.writer.records; }},
     Metric{"payload_bytes_total", "counter", "Bytes of their payloads.",
@@ -110,6 +116,24 @@ void AppendHistogram(absl::string_view name, size_t shard, const Histogram& hist
   absl::StrAppend(out, "corewal_", name, "_count{shard=\"", shard, "\"} ", histogram.count(), "\n");
 }
 
+void AppendCursors(const std::vector<ShardInfo>& shards, std::string* out) {
+  const auto each = [&](absl::string_view name, absl::string_view help, const auto& value) {
+    Head(name, "gauge", help, out);
+    for (size_t i = 0; i < shards.size(); ++i) {
+      for (const LogCursor& cursor : shards[i].cursors) {
+        absl::StrAppend(out, "corewal_", name, "{shard=\"", i, "\",cursor=\"", cursor.name, "\"} ",
+                        value(shards[i], cursor), "\n");
+      }
+    }
+  };
+  each("cursor_lag_bytes", "From a named cursor to the durable LSN.",
+       [](const ShardInfo& i, const LogCursor& cursor) {
+         return i.durable.value() - std::min(i.durable, cursor.lsn).value();
+       });
+  each("cursor_invalidated", "1: the cursor held back too much, and records that it needed may go.",
+       [](const ShardInfo&, const LogCursor& cursor) { return cursor.invalidated ? 1 : 0; });
+}
+
 }  // namespace
 
 std::string EngineMetrics::ToPrometheus() const {
@@ -129,6 +153,7 @@ std::string EngineMetrics::ToPrometheus() const {
   for (size_t i = 0; i < shards.size(); ++i) {
     AppendHistogram("write_latency_seconds", i, shards[i].write_latency_ns, &out);
   }
+  AppendCursors(shards, &out);
   Head("backend_info", "gauge", "What is in effect; always 1.", &out);
   for (size_t i = 0; i < shards.size(); ++i) {
     absl::StrAppend(&out, "corewal_backend_info{shard=\"", i, "\",backend=\"",

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -23,6 +24,7 @@
 #include "base/clock.h"
 #include "base/histogram.h"
 #include "io_backend/storage_io_factory.h"
+#include "wal/cursor_set.h"
 #include "wal/log_writer.h"
 #include "wal/lsn.h"
 #include "wal/sync_method.h"
@@ -38,6 +40,10 @@ struct ShardOptions {
   uint32_t segments_first = 0;           // this many before the first append, if more; 0 .. 1024
   uint32_t sync_delay_us_max = 0;        // hold a partial batch this long for company
   uint32_t mailbox_bytes = 4u << 20;     // for appends from other threads; a power of two
+  // Of the shard's segment files, prepared ones included: at least two segments; 0: no limit.
+  // Appends that would need more are refused (ResourceExhausted) until TruncateBefore makes room.
+  uint64_t log_bytes_max = 0;
+  uint64_t cursor_lag_bytes_max = 0;  // more than this no cursor holds back; 0: no limit
 };
 
 // Of an append from another thread.
@@ -59,6 +65,9 @@ struct ShardInfo {
   bool direct = false;
   std::string file_system;
   Lsn appended, submitted, written, durable;
+  Lsn oldest;                       // where the log begins: what is before it was truncated
+  uint64_t log_bytes = 0;           // of all its segment files
+  std::vector<LogCursor> cursors;   // by name
   uint64_t mailbox_used_bytes = 0;  // by messages that wait
   Histogram write_latency_ns, sync_latency_ns;
   absl::Status failure;  // OK, or why the shard is failed

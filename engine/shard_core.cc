@@ -65,7 +65,9 @@ absl::Status ShardCore::Open() {
                                              .segment_bytes = options.segment_bytes,
                                              .segments_ready = options.segments_ready,
                                              .segments_first = options.segments_first,
-                                             .sync_delay_us_max = options.sync_delay_us_max},
+                                             .sync_delay_us_max = options.sync_delay_us_max,
+                                             .log_bytes_max = options.log_bytes_max,
+                                             .cursor_lag_bytes_max = options.cursor_lag_bytes_max},
                                             recovered_));
   {
     const std::lock_guard lock(info_mutex_);
@@ -268,12 +270,7 @@ void ShardCore::RefuseMessages() {
   while (!mailbox_.drained()) {
     Mailbox::Message message;
     if (!mailbox_.Peek(&message)) continue;
-    const absl::Status why = absl::CancelledError("the shard closed before the append was made");
-    if (message.kind == Mailbox::Kind::kAtomic) {
-      config_.batches->PartRefused(static_cast<AtomicBatch*>(message.context), why);
-    } else if (message.state != nullptr) {
-      message.state->Complete(why);
-    }
+    Refuse(message, absl::CancelledError("the shard closed before the append was made"));
     mailbox_.Pop();
   }
 }
@@ -337,6 +334,22 @@ void ShardCore::Publish() {
   config_.epochs->Failed(config_.shard, writer_->failure());
 }
 
+absl::Status ShardCore::PublishAll(absl::Status done) {
+  info_at_ = 0;
+  Publish();
+  return done;
+}
+
+absl::Status ShardCore::TruncateBefore(Lsn lsn) { return PublishAll(writer_->TruncateBefore(lsn)); }
+
+absl::Status ShardCore::SetCursor(absl::string_view name, Lsn lsn) {
+  return PublishAll(writer_->SetCursor(name, lsn));
+}
+
+absl::Status ShardCore::RemoveCursor(absl::string_view name) {
+  return PublishAll(writer_->RemoveCursor(name));
+}
+
 void ShardCore::Refresh(ShardInfo* info) const {
   info->io_stats = io_->stats();
   info->writer = writer_->stats();
@@ -345,6 +358,9 @@ void ShardCore::Refresh(ShardInfo* info) const {
   info->submitted = writer_->submitted();
   info->written = writer_->written();
   info->durable = writer_->durable();
+  info->oldest = writer_->oldest();
+  info->log_bytes = writer_->log_bytes();
+  if (info->cursors != writer_->cursors()) info->cursors = writer_->cursors();
   info->mailbox_used_bytes = mailbox_.used_bytes();
   if (const IoLatencies* latencies = io_->latencies(); latencies != nullptr) {
     info->sync_latency_ns = latencies->of(OpKind::kSync);

@@ -86,6 +86,10 @@ class ShardCore final : public Shard, public AtomicBatches::Member {
   bool AppendHome(AtomicBatch* batch);  // false: not now
   // False: not now. Takes `state` over: completed when the record is durable, or on error.
   bool AppendControl(RecordType type, const std::string& payload, AppendState* state);
+  // As LogWriter has them; info() shows what they did when they return.
+  absl::Status TruncateBefore(Lsn lsn);
+  absl::Status SetCursor(absl::string_view name, Lsn lsn);
+  absl::Status RemoveCursor(absl::string_view name);
 
   using Shard::Append;
   absl::StatusOr<Lsn> Append(absl::Span<const std::byte> payload,
@@ -116,14 +120,17 @@ class ShardCore final : public Shard, public AtomicBatches::Member {
   bool RunControls();
   bool DrainMailbox();                            // as much as one turn may take
   bool Deliver(const Mailbox::Message& message);  // false: must stay and be tried again
+  // Deals with a message that is not to be appended: `why`.
+  void Refuse(const Mailbox::Message& message, const absl::Status& why);
   bool DeliverRecord(const Mailbox::Message& message);
   bool DeliverBatch(const Mailbox::Message& message);
   bool DeliverPart(const Mailbox::Message& message);
   // Whether a refusal passes by itself, so that the message stays.
   bool Passes(const absl::Status& refused, bool answered) const;
   AppendCallback Answer(AppendState* state);
-  // Appends the barrier of what is closed before `open`. False: not now.
-  bool EnterEpoch(Epoch open);
+  // Appends the barrier of what is closed before `open`. OK also on a failed shard, which takes
+  // part in no epoch. ResourceExhausted: not now.
+  absl::Status EnterEpoch(Epoch open);
   bool CloseEpochIfAsked();
   absl::Status EnterOpenEpoch();  // before an append by the host
   // No request or closed epoch is new. After Mailbox::Arm.
@@ -137,6 +144,7 @@ class ShardCore final : public Shard, public AtomicBatches::Member {
   void RefuseMessages();
   void Publish();
   void PublishDurable();
+  absl::Status PublishAll(absl::Status done);  // also what would wait for its turn; gives `done`
   void SetTimer();
   void Refresh(ShardInfo* info) const;  // what changes while it runs; allocates nothing
 

@@ -126,12 +126,38 @@ bool ShardCore::RunControls() {
   return moved;
 }
 
+namespace {
+
+// Whether anybody would be told of a refusal. A part's batch is.
+bool Answered(const Mailbox::Message& message) {
+  return message.kind == Mailbox::Kind::kAtomic || message.state != nullptr;
+}
+
+}  // namespace
+
+void ShardCore::Refuse(const Mailbox::Message& message, const absl::Status& why) {
+  if (message.kind == Mailbox::Kind::kAtomic) {
+    config_.batches->PartRefused(static_cast<AtomicBatch*>(message.context), why);
+  } else if (message.state != nullptr) {
+    message.state->Complete(why);
+  } else {
+    ++posts_dropped_;
+    drop_cause_.Update(why);
+  }
+}
+
 bool ShardCore::DrainMailbox() {
   Mailbox::Message message;
   uint32_t taken = 0;
   uint64_t bytes = 0;
   while (taken < kTurnMessagesMax && bytes < kTurnBytesMax && mailbox_.Peek(&message)) {
-    blocked_ = !EnterEpoch(Epoch(message.epoch)) || !Deliver(message);
+    const absl::Status entered = EnterEpoch(Epoch(message.epoch));
+    if (entered.ok()) {
+      blocked_ = !Deliver(message);
+    } else {
+      blocked_ = Passes(entered, Answered(message));
+      if (!blocked_) Refuse(message, entered);
+    }
     if (blocked_) break;
     mailbox_.Pop();
     bytes += message.payload.size();
@@ -141,9 +167,11 @@ bool ShardCore::DrainMailbox() {
   return taken > 0;
 }
 
-bool ShardCore::EnterEpoch(Epoch open) {
-  if (open <= open_here_) return true;
-  if (Mutated(Mutation::kEpochTagIgnored) && open > config_.epochs->first_open()) return true;
+absl::Status ShardCore::EnterEpoch(Epoch open) {
+  if (open <= open_here_) return absl::OkStatus();
+  if (Mutated(Mutation::kEpochTagIgnored) && open > config_.epochs->first_open()) {
+    return absl::OkStatus();
+  }
   const Epoch closed(open.value() - 1);
   const std::string payload = EpochBarrierRecord{closed, config_.epochs->shards()}.Encode();
   const absl::StatusOr<Lsn> lsn =
@@ -152,10 +180,10 @@ bool ShardCore::EnterEpoch(Epoch open) {
                                PublishDurable();
                                if (durable.ok()) config_.epochs->Reached(config_.shard, closed);
                              });
-  if (!lsn.ok()) return !writer_->failure().ok();  // a failed shard takes part in no epoch
+  if (!lsn.ok()) return writer_->failure().ok() ? lsn.status() : absl::OkStatus();
   writer_->set_epoch(closed);
   open_here_ = open;
-  return true;
+  return absl::OkStatus();
 }
 
 // An idle shard takes part too. Messages that were there when the epoch was closed come first.
@@ -175,7 +203,7 @@ bool ShardCore::CloseEpochIfAsked() {
     open_here_ = open;
     return true;
   }
-  return EnterEpoch(open);
+  return EnterEpoch(open).ok();
 }
 
 absl::Status ShardCore::EnterOpenEpoch() {
@@ -184,7 +212,7 @@ absl::Status ShardCore::EnterOpenEpoch() {
   const uint64_t target = mailbox_.end();
   while (!mailbox_.PoppedBefore(target) && DrainMailbox()) {
   }
-  if (mailbox_.PoppedBefore(target) && EnterEpoch(open)) return absl::OkStatus();
+  if (mailbox_.PoppedBefore(target)) return EnterEpoch(open);
   return absl::ResourceExhaustedError(
       "messages of an epoch that was closed wait to be appended; nothing was appended; retry after "
       "Poll");
@@ -222,13 +250,8 @@ bool ShardCore::DeliverRecord(const Mailbox::Message& message) {
                                 ? writer_->Append(message.payload, message.options)
                                 : writer_->Append(message.payload, message.options, Answer(state));
   if (lsn.ok()) return true;
-  if (Passes(lsn.status(), state != nullptr)) return false;
-  if (state != nullptr) {
-    state->Complete(std::move(lsn));
-  } else {
-    ++posts_dropped_;
-    drop_cause_.Update(lsn.status());
-  }
+  if (Passes(lsn.status(), Answered(message))) return false;
+  Refuse(message, lsn.status());
   return true;
 }
 
@@ -272,7 +295,7 @@ bool ShardCore::DeliverPart(const Mailbox::Message& message) {
     return true;
   }
   if (Passes(lsn.status(), true)) return false;
-  batches.PartRefused(batch, lsn.status());
+  Refuse(message, lsn.status());
   return true;
 }
 
@@ -286,7 +309,11 @@ bool ShardCore::AppendHome(AtomicBatch* batch) {
   }
   // Behind all messages that were there before: the order that the floors rest on.
   if (!mailbox_.PoppedBefore(batch->home_after)) return false;
-  if (!EnterEpoch(Epoch(batch->home_epoch))) return false;
+  if (const absl::Status entered = EnterEpoch(Epoch(batch->home_epoch)); !entered.ok()) {
+    if (Passes(entered, true)) return false;
+    batches.HomeRefused(batch, entered);
+    return true;
+  }
   AtomicHomeRecord home{batch->id, batch->home_type, batch->parts, Bytes(batch->home_payload)};
   const std::string payload = home.Encode();
   const absl::StatusOr<Lsn> lsn =

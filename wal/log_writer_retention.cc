@@ -84,7 +84,9 @@ absl::Status LogWriter::RemoveCursor(absl::string_view name) {
 
 // The state in memory never runs ahead of the one on disk, so truncation never does.
 absl::Status LogWriter::StoreCursors(CursorSet next) {
-  CHECK(!in_callback_) << "cursors may not be changed from a callback";
+  if (in_callback_) {
+    return absl::FailedPreconditionError("cursors may not be changed from a callback");
+  }
   const std::string path = absl::StrCat(options_.directory, "/", kCursorFileName);
   next.NextGeneration();
   if (!cursor_file_there_) {
