@@ -19,7 +19,8 @@ struct QueuedBatch {
   enum class State : uint8_t { kNone, kSubmitted, kWritten };
   Lsn begin;
   Lsn end;
-  Lsn safe_end;  // see BatchBuilder::Finished
+  Lsn safe_end;        // see BatchBuilder::Finished
+  bool dsync = false;  // durable with its write, if all before it is durable
   State state = State::kNone;
 
   void Transition(State to) {
@@ -41,7 +42,7 @@ class BatchQueue {
   uint32_t size() const { return size_; }
 
   // Returns the index that Complete() wants. Requires !full(), and begin not before the last end.
-  uint32_t Push(Lsn begin, Lsn end, Lsn safe_end) {
+  uint32_t Push(Lsn begin, Lsn end, Lsn safe_end, bool dsync) {
     CHECK(!full());
     CHECK(begin < end && safe_end <= end);
     if (!empty()) CHECK_LE(back().end, begin);
@@ -50,6 +51,7 @@ class BatchQueue {
     batch.begin = begin;
     batch.end = end;
     batch.safe_end = safe_end;
+    batch.dsync = dsync;
     batch.Transition(QueuedBatch::State::kSubmitted);
     return index;
   }

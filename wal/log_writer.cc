@@ -306,6 +306,13 @@ BatchHeader LogWriter::NextBatchHeader() const {
   return header;
 }
 
+// A DSYNC write is the fastest way to make one batch durable, and the slowest for many: a flush of
+// the device each. So only a batch before which everything is durable is one; what follows while
+// that is under way is written plainly, and a datasync covers all of it.
+bool LogWriter::NextWriteIsDsync() const {
+  return options_.sync_method == SyncMethod::kDsync && queue_.empty() && durable_ == written_;
+}
+
 void LogWriter::CloseBatch() {
   CHECK(builder_.open() && !builder_.empty() && !reserving_);
   CHECK(!seal_in_flight_ || Mutated(Mutation::kSealNotAwaited));
@@ -315,8 +322,8 @@ void LogWriter::CloseBatch() {
   BatchBuilder::Finished batch = builder_.Finish(NextBatchHeader());
   closed_epoch_ = epoch_;
   CHECK_GE(batch.begin, submitted_) << DebugString();  // I3
-  const uint32_t index = queue_.Push(batch.begin, batch.end, batch.safe_end);
-  const bool dsync = options_.sync_method == SyncMethod::kDsync;
+  const bool dsync = NextWriteIsDsync();
+  const uint32_t index = queue_.Push(batch.begin, batch.end, batch.safe_end, dsync);
   const absl::Status staged =
       io_.Write({.file = segment.file,
                  .offset = FileOffset(batch.begin - segment.base - skip_bytes),

@@ -9,7 +9,8 @@
 //   I1  durable <= written <= submitted <= appended
 //   I2  a datasync promises exactly the `written` captured when it was staged, or the end of an
 //       earlier segment; it is staged only after the completions of those writes were polled
-//       (DESIGN R1)
+//       (DESIGN R1). A DSYNC write promises itself, and is submitted only when all before it is
+//       durable
 //   I3  a block at or below `submitted` is never written again
 //   I4  batches become written in any order, but `written` moves over the contiguous prefix only
 //   I5  callbacks run in LSN order, each once, inside Poll or Wait, never inside Append
@@ -247,6 +248,7 @@ class LogWriter {
   absl::Status StartSegment();
   uint64_t SegmentRoom() const;  // bytes left for batches, a seal's block kept free
   void CloseBatch();
+  bool NextWriteIsDsync() const;
   BatchHeader NextBatchHeader() const;
   void EncodeHeaderOfNewSegment();
   // Why an append was refused for now.

@@ -115,14 +115,17 @@ void LogWriter::OnBatchWritten(const Completion& completion) {
   if (!failure_.ok()) return;
   QueuedBatch written;
   while (queue_.PopWritten(&written)) {
+    const bool all_before_durable = durable_ == written_;
     written_ = written.end;
     written_safe_ = written.safe_end;
+    if (!written.dsync) continue;
+    CHECK(all_before_durable) << DebugString();
+    PublishDurable(written_, written_safe_);
   }
   if (Mutated(Mutation::kWrittenWithGaps)) {
     written_ = std::max(written_, batch.end);
     written_safe_ = std::max(written_safe_, batch.safe_end);
   }
-  if (options_.sync_method == SyncMethod::kDsync) PublishDurable(written_, written_safe_);
 }
 
 #ifdef COREWAL_MUTATIONS
@@ -164,7 +167,6 @@ void LogWriter::PublishDurable(Lsn durable, Lsn safe) {
 // R1: the promise is `written` as it stands now, every batch of which has had its completion
 // polled.
 void LogWriter::StartSync() {
-  if (options_.sync_method == SyncMethod::kDsync) return;
   if (sync_.outstanding > 0 || written_ == durable_) return;
   // Each segment that is not durable holds a place in the storage's table of files.
   const bool many_segments = active_.size() > kActiveSegmentsMax && active_.front().end <= written_;

@@ -114,8 +114,8 @@ SyncProbe JudgeSyncTimes(std::vector<MonotonicNs> dsync, std::vector<MonotonicNs
   probe.dsync_us = LowerQuartileUs(dsync);
   probe.datasync_us = LowerQuartileUs(datasync);
   const bool measured = !dsync.empty() && !datasync.empty();
-  const bool clearly_better = probe.dsync_us < kClearlyBetter * probe.datasync_us;
-  probe.best = measured && clearly_better ? SyncMethod::kDsync : SyncMethod::kDatasync;
+  const bool datasync_better = probe.datasync_us < kClearlyBetter * probe.dsync_us;
+  probe.best = measured && !datasync_better ? SyncMethod::kDsync : SyncMethod::kDatasync;
   return probe;
 }
 

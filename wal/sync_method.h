@@ -1,6 +1,7 @@
 // wal/sync_method.h: how a log makes its writes durable, and which way is fastest here.
 //
-//   dsync          each batch is one RWF_DSYNC write; `durable` follows the writes themselves
+//   dsync          a batch with nothing under way before it is one RWF_DSYNC write; batches that
+//                  follow closely are written plainly, and a datasync covers them together
 //   datasync       plain writes, then fdatasync; a lone operation goes by system call
 //   ring_datasync  the same, always through the ring (io_uring only; posix treats it as datasync)
 //
@@ -36,8 +37,9 @@ struct SyncProbe {
 
 // What to make of single times, in ns. Other work on the machine only ever adds to a time, so the
 // lower quartile is what the device does, and stays put under load where the median moves. A method
-// within 10 % of the other is not better: then it is kDatasync, which needs nothing of the device,
-// so that the choice does not depend on noise. Without times: kDatasync.
+// within 10 % of the other is not better, so that the choice does not depend on noise: then it is
+// kDsync, one system call where the other needs two. Without times: kDatasync, which needs nothing
+// of the device.
 SyncProbe JudgeSyncTimes(std::vector<MonotonicNs> dsync, std::vector<MonotonicNs> datasync);
 
 // Times both methods, interleaved and in alternating order, on a small prewritten file in

@@ -349,6 +349,43 @@ TEST_P(LogWriterTest, FailedSyncIsNeverRetried) {
   EXPECT_EQ(writer_->durable(), durable_before);
 }
 
+// The first batch of a burst may be a DSYNC write; those behind it are covered by one datasync, and
+// are not durable before it.
+TEST_P(LogWriterTest, OneSyncCoversABurstOfBatches) {
+  Open();
+  if (IsSkipped()) return;
+  const bool dsync = GetParam().sync_method == SyncMethod::kDsync;
+  const std::string text(40'000, 'z');  // one fills a buffer
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(writer_->Append(Bytes(text)).ok());
+  // Three batches are closed; the fourth is not, so that it cannot hide what came before.
+  ASSERT_EQ(writer_->stats().batches, 3u);
+  EXPECT_EQ(writer_->stats().syncs, dsync ? 1u : 0u);
+  ASSERT_TRUE(writer_->WaitDurable().ok());
+  EXPECT_EQ(writer_->stats().batches, 4u);
+  // The datasync of the second and third (and of the first), then the fourth by itself.
+  EXPECT_EQ(writer_->stats().syncs, dsync ? 3u : 2u);
+  Close();
+  EXPECT_EQ(ReadBack().size(), 4u);
+}
+
+TEST_P(LogWriterTest, FailedSyncBehindADsyncWriteIsFinal) {
+  Open(5);
+  if (IsSkipped()) return;
+  const std::string text(40'000, 'z');
+  reordering_->FailSync(1);
+  Lsn last;
+  for (int i = 0; i < 4; ++i) {
+    const absl::StatusOr<Lsn> lsn = writer_->Append(Bytes(text));
+    ASSERT_TRUE(lsn.ok()) << lsn.status();
+    last = *lsn;
+  }
+  const absl::Status failure = writer_->WaitDurable();
+  ASSERT_FALSE(failure.ok());
+  EXPECT_NE(std::string(failure.message()).find("fdatasync"), std::string::npos) << failure;
+  EXPECT_LT(writer_->durable(), last);
+  EXPECT_EQ(writer_->Append(Bytes(text)).status(), failure);
+}
+
 // An idle log syncs what it still holds, then writes its seal, all without another append.
 TEST_P(LogWriterTest, IdleLogSyncsAndSealsItself) {
   options_.seal_after_us = 1000;
