@@ -28,7 +28,7 @@ enum class Mutation : uint8_t {
   kDamageTakenForTail,       // a witness beyond the damage is not looked for
   kCallbackOutOfOrder,       // two callbacks that are due together change places
   kBufferReusedEarly,        // the next batch is built in a buffer that is being written
-  kSealBetweenPieces,        // an idle log seals in the middle of a record
+  kSealBetweenPieces,        // a log with nothing under way seals inside a record
   kSealNotAwaited,           // a batch overwrites a seal that is still being written
   kWrittenWithGaps,          // `written` jumps over a batch that is still in flight
   kNewestSegmentSyncedOnly,  // after a roll the datasync goes to one file only

@@ -228,7 +228,8 @@ void LogWriter::SealIfIdle() {
     return;
   }
   if (seal_in_flight_ || reserving_) return;
-  if (now < active_at_ + MonotonicNs{options_.seal_after_us} * 1000) return;
+  const bool early = Mutated(Mutation::kSealBetweenPieces) && published_durable_ != durable_;
+  if (now < active_at_ + MonotonicNs{options_.seal_after_us} * 1000 && !early) return;
   active_at_ = now;
   // Never inside a record that spans batches: its next piece may come in the next segment, and if
   // that is lost in a crash, the seal would stand for the end of a log that breaks off in a record.

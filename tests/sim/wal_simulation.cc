@@ -70,9 +70,10 @@ void WalSimulation::ChooseSetting() {
   const bool few = style_ == Style::kLarge || random_.Below(4) == 0;
   io_options_.buffers = few ? 3 : static_cast<uint32_t>(random_.Between(4, 8));
   io_options_.buffer_bytes = random_.Below(2) == 0 ? 16 << 10 : 32 << 10;
+  buffer_lent_ = style_ == Style::kLarge && random_.Below(4) != 0;
   io_options_.queue_depth = io_options_.buffers + 8;
   options_.direct = random_.Below(2) == 0 ? DirectMode::kOn : DirectMode::kOff;
-  const bool dsync = random_.Below(6) < (style_ == Style::kLarge ? 4 : 2);
+  const bool dsync = random_.Below(6) < (style_ == Style::kLarge ? 5 : 2);
   options_.sync_method = dsync ? SyncMethod::kDsync : SyncMethod::kDatasync;
   if (random_.Below(6) == 0) options_.segment_bytes = (64u << 10) << random_.Below(3);
   options_.segments_ready = static_cast<uint32_t>(random_.Between(1, 3));
@@ -127,12 +128,14 @@ void WalSimulation::Boot() {
   auto io = SimStorageIo::Create(*files_, io_options_);
   CHECK_OK(io.status());
   io_ = *std::move(io);
+  if (buffer_lent_) lent_buffer_ = *io_->AcquireBuffer();
   last_called_back_ = Lsn();
 }
 
 void WalSimulation::Shutdown() {
   follower_.reset();
   writer_.reset();
+  lent_buffer_.Return();
   io_.reset();
   files_.reset();
 }

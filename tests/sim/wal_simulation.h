@@ -107,6 +107,8 @@ class WalSimulation {
   SimDisk disk_;
   std::unique_ptr<SimFileSystem> files_;
   std::unique_ptr<StorageIo> io_;
+  bool buffer_lent_ = false;  // another user of the same storage has one of its few buffers
+  BufferLease lent_buffer_;
   std::unique_ptr<LogWriter> writer_;
   std::unique_ptr<SimFollower> follower_;
   Lsn followed_to_;  // by any of them
