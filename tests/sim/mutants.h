@@ -54,7 +54,8 @@ inline constexpr Mutant kMutants[] = {
     {Mutation::kCallbackOutOfOrder, "callback_out_of_order",
      "two callbacks that are due together change places", kOrder},
     {Mutation::kBufferReusedEarly, "buffer_reused_early",
-     "the next batch is built in a buffer that is still being written", kLost | kWrong | kRefused},
+     "the next batch is built in a buffer that is still being written",
+     kLost | kWrong | kRefused | kFollower},
     {Mutation::kSealBetweenPieces, "seal_between_pieces",
      "a log with nothing under way seals in the middle of a record", kRefused},
     {Mutation::kSealNotAwaited, "seal_not_awaited",
@@ -72,7 +73,8 @@ inline constexpr Mutant kMutants[] = {
     {Mutation::kRecoveredTailNotSynced, "recovered_tail_not_synced",
      "opening does not sync what a killed process has left", kLost | kRefused},
     {Mutation::kTruncatedTooFar, "truncated_too_far",
-     "truncation takes the segment that still holds the LSN", kLost | kWrong | kRefused},
+     "truncation takes the segment that still holds the LSN",
+     kLost | kWrong | kRefused | kFollower},
 };
 
 }  // namespace corewal
