@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -163,7 +164,9 @@ std::string EngineMetrics::ToPrometheus() const {
   }
   Head("fallback_info", "gauge", "Why something better is not in effect; always 1.", &out);
   for (size_t i = 0; i < shards.size(); ++i) {
-    for (const std::string& reason : shards[i].io.fallback_reasons) {
+    const std::vector<std::string>& reasons = shards[i].io.fallback_reasons;
+    // A series may come once only.
+    for (const std::string& reason : std::set<std::string>(reasons.begin(), reasons.end())) {
       absl::StrAppend(&out, "corewal_fallback_info{shard=\"", i, "\",reason=\"", Escaped(reason),
                       "\"} 1\n");
     }
