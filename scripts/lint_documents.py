@@ -15,7 +15,10 @@ sys.dont_write_bytecode = True
 
 import documents  # noqa: E402  pylint: disable=wrong-import-position
 
-CHECKED = ["README.md", "CONTRIBUTING.md", "docs/EMBEDDING.md", "docs/OPERATIONS.md", "docs/TESTING.md"]
+CHECKED = [
+    "README.md", "CONTRIBUTING.md", "docs/EMBEDDING.md", "docs/OPERATIONS.md", "docs/TESTING.md",
+    "examples/README.md"
+]
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 TARGET = re.compile(r"//((?:tests|examples|benchmarks)/[a-z0-9_/]*?)(/\.\.\.|:[a-z0-9_]+)")
 FILE = re.compile(r"`((?:[a-z_]+/)+[A-Za-z_]+\.(?:md|h|cc|py|sh|txt))`")

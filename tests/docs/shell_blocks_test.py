@@ -75,6 +75,8 @@ def prepare(scratch):
     # As a user has them after ./dev build.
     os.makedirs(os.path.join(scratch, "bazel-bin"))
     os.symlink(tools, os.path.join(scratch, "bazel-bin/tools"))
+    if os.path.isdir("examples"):
+        os.symlink(os.path.abspath("examples"), os.path.join(scratch, "bazel-bin/examples"))
     for name in ("tests", "engine"):
         if os.path.isdir(name):
             os.symlink(os.path.abspath(name), os.path.join(scratch, name))
