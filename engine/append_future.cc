@@ -55,7 +55,7 @@ bool AppendFuture::Suspend(void* address, void (*resume)(void*)) {
   return state_->Suspend(address, resume);
 }
 
-absl::StatusOr<Lsn> AppendFuture::await_resume() {
+absl::StatusOr<Lsn> AppendFuture::Result() const {
   CHECK(ready());
   return state_->result();
 }

@@ -42,19 +42,30 @@ class AppendFuture {
   // Cancelled: a stop was requested before it was ready; likewise.
   absl::StatusOr<Lsn> Wait(const std::stop_token& stop);
 
-  // What co_await calls.
-  bool await_ready() const { return ready(); }
-  template <typename Handle>  // std::coroutine_handle<Promise>
-  bool await_suspend(Handle handle) {
-    return Suspend(handle.address(), [](void* at) { Handle::from_address(at).resume(); });
-  }
-  absl::StatusOr<Lsn> await_resume();
+  // What co_await calls. By value: for an awaitable that is the result of a call, such as
+  // *status_or_future, g++ 12 makes a copy.
+  class Awaiter {
+   public:
+    explicit Awaiter(AppendFuture* future) : future_(future) {}
+    bool await_ready() const { return future_->ready(); }
+    template <typename Handle>  // std::coroutine_handle<Promise>
+    bool await_suspend(Handle handle) {
+      return future_->Suspend(handle.address(),
+                              [](void* at) { Handle::from_address(at).resume(); });
+    }
+    absl::StatusOr<Lsn> await_resume() { return future_->Result(); }
+
+   private:
+    AppendFuture* future_;
+  };
+  Awaiter operator co_await() { return Awaiter(this); }
 
  private:
   friend class Engine;
   friend class AppendPath;
   explicit AppendFuture(AppendState* state) : state_(state) {}
   bool Suspend(void* address, void (*resume)(void*));
+  absl::StatusOr<Lsn> Result() const;  // requires ready()
   AppendState* state_ = nullptr;
 };
 

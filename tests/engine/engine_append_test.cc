@@ -175,8 +175,7 @@ Task AppendInTurn(Engine& engine, int count, std::vector<Lsn>* lsns, std::atomic
     absl::StatusOr<AppendFuture> future =
         engine.Append(ShardId{static_cast<uint32_t>(i % 2)}, BytesOf(absl::StrCat(i)));
     EXPECT_OK(future.status());
-    AppendFuture appended = *std::move(future);
-    const absl::StatusOr<Lsn> lsn = co_await appended;
+    const absl::StatusOr<Lsn> lsn = co_await *future;
     EXPECT_OK(lsn.status());
     lsns->push_back(lsn.value_or(Lsn()));
   }
