@@ -2,13 +2,17 @@
 // includes are made of the documents by snippets.py.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
-#include <mutex>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "tests/docs/embedding_snippets.h"
 #include "tests/docs/readme_snippets.h"
 
@@ -134,43 +138,157 @@ TEST_F(SnippetsTest, EventLoopTurnsUntilTheRecordMadeInPlaceIsDurable) {
   EXPECT_EQ(Replayed(), (Texts{"yyy"}));
 }
 
-TEST_F(SnippetsTest, CursorOfTheReplicaOutlivesTheTruncation) {
-  Lsn place;
+TEST_F(SnippetsTest, CoroutineAppendsTheInvoiceBehindTheOrder) {
+  {
+    auto engine = Open(1);
+    ASSERT_NE(engine, nullptr);
+    std::promise<absl::StatusOr<Lsn>> done;
+    embedding::OrderThenInvoice(*engine, ShardId{0}, "order", "invoice",
+                                [&done](absl::StatusOr<Lsn> lsn) { done.set_value(lsn); });
+    auto answer = done.get_future();
+    ASSERT_EQ(answer.wait_for(std::chrono::seconds(60)), std::future_status::ready);
+    const absl::StatusOr<Lsn> lsn = answer.get();
+    EXPECT_TRUE(lsn.ok()) << lsn.status();
+    EXPECT_TRUE(engine->Close().ok());
+
+    absl::StatusOr<Lsn> refused = Lsn();
+    embedding::OrderThenInvoice(*engine, ShardId{0}, "too", "late",
+                                [&refused](absl::StatusOr<Lsn> answered) { refused = answered; });
+    EXPECT_TRUE(absl::IsFailedPrecondition(refused.status())) << refused.status();
+  }
+  EXPECT_EQ(Replayed(), (Texts{"order", "invoice"}));
+}
+
+TEST_F(SnippetsTest, BarrierMakesACutOfWhatWasPosted) {
+  const Texts texts = {"a", "b", "c", "d", "e"};
+  Epoch cut;
+  {
+    auto engine = Open(3);
+    ASSERT_NE(engine, nullptr);
+    const absl::StatusOr<Epoch> epoch = embedding::PostAll(*engine, 3, texts);
+    ASSERT_TRUE(epoch.ok()) << epoch.status();
+    cut = *epoch;
+    EXPECT_TRUE(embedding::PostSample(*engine, ShardId{1}, "beyond").ok());
+  }
+  auto engine = Open(3);
+  ASSERT_NE(engine, nullptr);
+  EXPECT_EQ(engine->recovered_epoch(), cut);
+  Texts found;
+  EXPECT_TRUE(embedding::ReplayLastCut(*engine, [&found](ShardId, const RecordView& record) {
+                EXPECT_EQ(record.type, embedding::kSample);
+                found.emplace_back(reinterpret_cast<const char*>(record.payload.data()),
+                                   record.payload.size());
+              }).ok());
+  std::sort(found.begin(), found.end());
+  EXPECT_EQ(found, texts);
+}
+
+TEST_F(SnippetsTest, WaitingEndsAndTheAppendGoesOn) {
   {
     auto engine = OpenAsHost();
     ASSERT_NE(engine, nullptr);
     auto shard = engine->AttachShard(ShardId{0});
     ASSERT_TRUE(shard.ok()) << shard.status();
-    const std::string text(1'000'000, 'z');
-    for (int i = 0; i < 12; ++i) {  // more than one segment
-      auto lsn = (*shard)->Append(std::as_bytes(std::span(text)));
-      ASSERT_TRUE(lsn.ok()) << lsn.status();
-      ASSERT_TRUE((*shard)->WaitDurable().ok());
-      if (i == 0) place = *lsn;
-    }
-    ASSERT_TRUE(embedding::ReplicaIsAt(**shard, place).ok());
-    ASSERT_TRUE((*shard)->writer().TruncateBefore((*shard)->durable_lsn()).ok());
+    auto future = engine->Append(ShardId{0}, std::as_bytes(std::span(std::string_view("late"))));
+    ASSERT_TRUE(future.ok()) << future.status();
+    const absl::Status early = embedding::WaitALittle(*future).status();  // nobody runs the shard
+    EXPECT_TRUE(absl::IsDeadlineExceeded(early)) << early;
     EXPECT_TRUE((*shard)->Close().ok());
+    EXPECT_TRUE(embedding::WaitALittle(*future).ok());
   }
-  EXPECT_EQ(Replayed(place).size(), 12U);
+  EXPECT_EQ(Replayed(), Texts{"late"});
+}
+
+TEST_F(SnippetsTest, TransferIsThereAsAWhole) {
+  {
+    auto engine = Open(2);
+    ASSERT_NE(engine, nullptr);
+    EXPECT_TRUE(embedding::Transfer(*engine, ShardId{0}, "debit", ShardId{1}, "credit").ok());
+  }
+  EXPECT_EQ(Replayed(), (Texts{"debit", "credit"}));
 }
 
 TEST_F(SnippetsTest, CheckpointSavesBeforeTheLogForgets) {
-  Lsn saved;
+  std::string state;
+  const auto save = [&state](Lsn) -> absl::StatusOr<std::string> { return state = "before"; };
   {
     auto engine = Open(1);
     ASSERT_NE(engine, nullptr);
     ASSERT_TRUE(embedding::AppendAndWait(*engine, ShardId{0}, "before").ok());
-    EXPECT_TRUE(embedding::Checkpoint(*engine, ShardId{0}, [&saved](Lsn lsn) {
-                  saved = lsn;
-                  return absl::OkStatus();
-                }).ok());
+    EXPECT_TRUE(embedding::CheckpointAndTruncate(*engine, ShardId{0}, save).ok());
     ASSERT_TRUE(embedding::AppendAndWait(*engine, ShardId{0}, "after").ok());
-    const absl::Status refused = embedding::Checkpoint(
+    const absl::Status refused = embedding::CheckpointAndTruncate(
         *engine, ShardId{0}, [](Lsn) { return absl::InternalError("no place to save it"); });
     EXPECT_EQ(refused.code(), absl::StatusCode::kInternal);
   }
-  EXPECT_EQ(Replayed(saved), (Texts{"after"}));
+  auto engine = Open(1);
+  ASSERT_NE(engine, nullptr);
+  Texts recovered;
+  EXPECT_TRUE(embedding::Recover(
+                  *engine, ShardId{0},
+                  [&recovered](const std::string& where) { recovered.push_back("at " + where); },
+                  [&recovered](const RecordView& record) {
+                    recovered.emplace_back(reinterpret_cast<const char*>(record.payload.data()),
+                                           record.payload.size());
+                  })
+                  .ok());
+  EXPECT_EQ(recovered, (Texts{"at before", "after"}));
+}
+
+TEST_F(SnippetsTest, FollowerGoesOnAtItsCursorAndTruncationWaitsForIt) {
+  Texts seen;
+  const auto until = [&seen](const std::string& last) {
+    return [&seen, last](const RecordView& record) {
+      seen.emplace_back(reinterpret_cast<const char*>(record.payload.data()),
+                        std::min<size_t>(record.payload.size(), 5));
+      return seen.back() == last ? absl::CancelledError("enough") : absl::OkStatus();
+    };
+  };
+  int saves = 0;
+  const auto save = [&saves] { return ++saves, absl::OkStatus(); };
+  {
+    auto engine = Open(1);
+    ASSERT_NE(engine, nullptr);
+    ASSERT_TRUE(embedding::AppendAndWait(*engine, ShardId{0}, "first").ok());
+    std::thread follower([&] {
+      const absl::Status end =
+          embedding::Follow(*engine, ShardId{0}, "copy", until("enough"), save);
+      EXPECT_TRUE(absl::IsFailedPrecondition(end)) << end;  // the engine closed
+    });
+    const absl::Time give_up_at = absl::Now() + absl::Seconds(60);
+    while (engine->cursors(ShardId{0})->empty() && absl::Now() < give_up_at) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    EXPECT_TRUE(engine->Close().ok());
+    follower.join();
+  }
+  EXPECT_EQ(seen, Texts{"first"});
+  EXPECT_GE(saves, 1);
+
+  seen.clear();
+  auto engine = Open(1);
+  ASSERT_NE(engine, nullptr);
+  const std::string large(1'000'000, 'z');
+  for (int i = 0; i < 12; ++i) {  // more than one segment
+    ASSERT_TRUE(embedding::AppendAndWait(*engine, ShardId{0}, "more:" + large).ok());
+  }
+  ASSERT_TRUE(embedding::AppendAndWait(*engine, ShardId{0}, "last!").ok());
+  ASSERT_TRUE(engine->TruncateBefore(ShardId{0}, engine->durable_lsn(ShardId{0})).ok());
+  const absl::Status end = embedding::Follow(*engine, ShardId{0}, "copy", until("last!"), save);
+  EXPECT_TRUE(absl::IsCancelled(end)) << end;
+  EXPECT_EQ(seen.size(), 13u) << "the cursor kept them";
+}
+
+TEST_F(SnippetsTest, MetricsAndStallsAreThere) {
+  auto engine = Open(2);
+  ASSERT_NE(engine, nullptr);
+  EXPECT_EQ(embedding::RecordsPerBatch(*engine), 0);
+  EXPECT_TRUE(embedding::AppendMany(*engine, ShardId{1}, Texts{"two", "three"}).ok());
+  EXPECT_NE(embedding::MetricsPage(*engine).find("corewal_records_total{shard=\"1\"}"),
+            std::string::npos);
+  EXPECT_TRUE(embedding::Stalls(*engine, 2).empty());
+  EXPECT_TRUE(engine->Close().ok());
+  EXPECT_GE(embedding::RecordsPerBatch(*engine), 1);
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ bool CrashLoop::NextRound() {
   return g_seconds > 0 ? Clock::now() < end_ : round_ < g_rounds;
 }
 
-void CrashLoop::Note(std::string action) {
+void CrashLoop::Note(const std::string& action) {
   actions_.push_back(absl::StrCat("round ", round_, ": ", action));
   if (actions_.size() > 50) actions_.pop_front();
 }

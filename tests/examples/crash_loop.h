@@ -43,7 +43,7 @@ class CrashLoop {
   int kills() const { return kills_; }
 
   uint64_t Below(uint64_t limit) { return random_() % limit; }
-  void Note(std::string action);
+  void Note(const std::string& action);
 
   struct Run {
     std::vector<std::string> command;
