@@ -156,7 +156,9 @@ absl::Status UringStorageIo::WaitReady(uint32_t min_ready, MonotonicNs deadline)
     const uint32_t ready = operations().ready();
     const uint32_t in_kernel = operations().in_kernel();
     if (ready >= min_ready || in_kernel == 0) return SubmitStaged();
-    const absl::Status waited = WaitForCqes(std::min(min_ready - ready, in_kernel), deadline);
+    // The answer of the poll for WakeOn is one CQE, and none of those that are counted.
+    const uint32_t cqes = wake_armed_ ? 1 : std::min(min_ready - ready, in_kernel);
+    const absl::Status waited = WaitForCqes(cqes, deadline);
     if (!waited.ok() && (!absl::IsUnavailable(waited) || ++refused == kRefusedWaitsMax)) {
       return waited;
     }

@@ -243,5 +243,27 @@ TEST(StorageIoFactoryTest, MemlockLimitLeavesBuffersUnregisteredAndNamesTheRemed
   });
 }
 
+TEST(StorageIoFactoryTest, FileTableBeyondTheLimitOfDescriptorsIsToldWithItsRemedy) {
+  StorageIoOptions options = {.backend = IoBackend::kUring, .file_slots = 1000};
+  if (const auto io = CreateStorageIo(options); !io.ok()) GTEST_SKIP() << io.status();
+  RunInChild([&] {
+    const rlimit limit = {.rlim_cur = 64, .rlim_max = 64};
+    ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    {
+      const auto io = CreateStorageIo(options);
+      ASSERT_OK(io.status());
+      const IoCapabilities& capabilities = (*io)->capabilities();
+      EXPECT_FALSE(capabilities.registered_files);
+      ASSERT_EQ(capabilities.fallback_reasons.size(), 1u);
+      EXPECT_THAT(capabilities.fallback_reasons[0], HasSubstr("1000 files: EMFILE"));
+      EXPECT_THAT(capabilities.fallback_reasons[0], HasSubstr("ulimit -n"));
+    }
+    options.registered_files = Want::kOn;
+    EXPECT_TRUE(absl::IsFailedPrecondition(CreateStorageIo(options).status()));
+    options.file_slots = 32;
+    EXPECT_OK(CreateStorageIo(options).status());
+  });
+}
+
 }  // namespace
 }  // namespace corewal

@@ -303,6 +303,14 @@ TEST_P(StorageIoSilentDeviceTest, DestroyingGivesUpAfterItsBoundAndLeaksTheBuffe
               testing::HasSubstr("1 operations that the kernel did not complete"));
 }
 
+// Its leases and its ring are the owner's; there is no bound to wait for.
+TEST_P(StorageIoSilentDeviceTest, DestroyedInFlightByAnotherThreadItLeaksAtOnce) {
+  testing::internal::CaptureStderr();
+  std::thread([this] { DestroyStorage(); }).join();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(),
+              testing::HasSubstr("1 operations that the kernel did not complete"));
+}
+
 std::vector<StorageIoSetting> ImpatientRings() {
   std::vector<StorageIoSetting> rings;
   for (StorageIoSetting setting : AllSettings()) {
