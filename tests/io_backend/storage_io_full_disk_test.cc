@@ -3,46 +3,20 @@
 // mount namespace of its own, which takes the mount with it.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <cstring>
+#include <cerrno>
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "tests/io_backend/storage_io_fixture.h"
+#include "tests/wal/small_disk.h"
 
 namespace corewal {
 namespace {
 
 // ext4 refuses a write that does not fit as a whole, tmpfs takes the part that fits.
 enum class Disk { kExt4IfAllowed, kTmpfs };
-
-// Mounts it at `path` and returns its type; skips if that is forbidden.
-std::string MountSmall(const std::string& path, Disk disk) {
-  const auto forbidden = [](const char* what) {
-    SkipFromChild(absl::StrCat(what, ": ", strerror(errno)));
-  };
-  if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
-    forbidden("no mount namespace");
-  }
-  if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-    forbidden("no private mounts");
-  }
-  mkdir(path.c_str(), 0700);
-  const std::string image = path + ".image";
-  const std::string mount_ext4 = absl::StrCat(
-      "{ truncate -s 4M ", image, " && /usr/sbin/mkfs.ext4 -q -F -b 4096 -O ^has_journal -m 0 ",
-      image, " && mount -o loop ", image, " ", path, "; } >/dev/null 2>&1");
-  if (disk == Disk::kExt4IfAllowed && std::system(mount_ext4.c_str()) == 0) return "ext4";
-  if (mount("tmpfs", path.c_str(), "tmpfs", 0, "size=2m,huge=never") == 0) return "tmpfs";
-  forbidden("no tmpfs");
-  return "";
-}
 
 class StorageIoFullDiskTest : public StorageIoTest {
  protected:
@@ -51,8 +25,11 @@ class StorageIoFullDiskTest : public StorageIoTest {
   void OnSmallDisk(Disk disk, Body body) {
     DestroyStorage();
     RunInChild([&] {
-      const std::string type = MountSmall(Path("small"), disk);
-      std::printf("small disk: %s\n", type.c_str());
+      ASSERT_EQ(mkdir(Path("small").c_str(), 0700), 0);
+      const std::string type = MountSmallDisk({.image = Path("small.image"),
+                                               .at = Path("small"),
+                                               .mebibytes = 4,
+                                               .tmpfs = disk == Disk::kTmpfs});
       if (type == "tmpfs" && GetParam().direct == DirectMode::kOn) {
         SkipFromChild("no loop device to mount, and tmpfs has no direct I/O");
       }
