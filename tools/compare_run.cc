@@ -99,7 +99,10 @@ absl::StatusOr<bool> CompareRun::Report() {
   output_.SetTitle(title, absl::StrCat(first.Title(compared_[0]), "; ", results_[0].rounds.size(),
                                        " interleaved rounds, all of them in the figures below"));
   for (const std::string& warning : noise) output_.Note(warning);
-  for (const std::string& warning : RunWarnings(results_, compared_)) output_.Note(warning);
+  // On the page they stand with their runs.
+  for (const std::string& warning : RunWarnings(results_, compared_)) {
+    output_.Print("\nnote: " + warning + "\n");
+  }
   return verified;
 }
 
