@@ -13,6 +13,8 @@ COMMIT_CLIENTS = (1, 16, 64, 256)
 COMMIT_BYTES = 128
 STREAM_BYTES = (128, 1024, 16384)
 RECOVER_BYTES = (128, 1024)
+SHARDS = (1, 2, 4, 8)
+SEGMENT_MB = {"rolls": 8, "no rolls": 256}  # filled many times in a run of seconds, and not once
 NAIVE = ("raw-serial", "raw-group", "raw-stream")
 PEERS = ("raw-serial", "raw-group", "raw-stream", "rocksdb", "rocksdb-put", "leveldb", "bdb",
          "wiredtiger", "wiredtiger-group", "sqlite", "sqlite-group", "postgres")
@@ -87,12 +89,34 @@ def recover_group(record_bytes, mib, io):
     return runs
 
 
+def shards_group(seconds):
+    """More shards on one disk, each with a client of its own."""
+    group = "shards"
+    return [
+        Run(group, f"{OURS} {shards}", "wal-bench",
+            ["--workload=commit", f"--record_bytes={COMMIT_BYTES}", f"--seconds={seconds}", f"--shards={shards}",
+             f"--clients={shards}", "--inflight=16", "--segment_mb=16", "--floor=off"])
+        for shards in SHARDS
+    ]
+
+
+def roll_group(seconds):
+    group = "roll"
+    return [
+        Run(group, f"{OURS} {what}", "wal-bench",
+            ["--workload=commit", f"--record_bytes={COMMIT_BYTES}", f"--seconds={seconds}", "--embedded",
+             f"--segment_mb={segment_mb}", "--floor=off"])
+        for what, segment_mb in SEGMENT_MB.items()
+    ]
+
+
 def plan(options):
     """The groups asked for, each a list of runs, in the order of the first round."""
     io = ("auto",) if options.quick else ("auto", "uring", "posix")
     groups = [commit_group(clients, options.seconds, io) for clients in COMMIT_CLIENTS]
     groups += [stream_group(size, options.seconds, io) for size in STREAM_BYTES]
     groups += [recover_group(size, options.recover_mib, io) for size in RECOVER_BYTES]
+    groups += [shards_group(options.seconds), roll_group(options.seconds)]
     wanted = [
         [run for run in group if is_ours(run.who) or run.who in options.peers]
         for group in groups

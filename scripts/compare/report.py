@@ -5,6 +5,14 @@ import figures as figures_module
 import targets
 
 
+# What a group's name is followed by in its title.
+TITLES = {
+    "commit": f"clients, {cells.COMMIT_BYTES} bytes",
+    "shards": f"on one disk, 16 records of {cells.COMMIT_BYTES} bytes in flight each",
+    "roll": f"of segments, 1 client, {cells.COMMIT_BYTES} bytes",
+}
+
+
 def number(value):
     if value is None:
         return "-"
@@ -42,7 +50,7 @@ def group_table(figures, group):
             ratio(figures.floor_ratio(group, who)), ratio(figures.ratio(group, who, best)),
             ratio(figures.ratio(group, who, "raw-group")), str(len(figures.used(group, who))),
         ])
-    more = f"clients, {cells.COMMIT_BYTES} bytes" if group.startswith("commit") else "bytes"
+    more = TITLES.get(group.split()[0], "bytes")
     return f"#### {group} {more}\n\n" + table(head, rows)
 
 

@@ -112,6 +112,23 @@ def recover_targets(figures):
         yield cell.over_best_peer(3)
 
 
+def shard_targets(figures):
+    one = f"{cells.OURS} {cells.SHARDS[0]}"
+    alone_us = figures.median("shards", one, "cpu_us_per_record")
+    for shards in cells.SHARDS[1:]:
+        cell = Cell(figures, "shards", f"{cells.OURS} {shards}", f"commit, {shards} shards on one disk")
+        yield cell.over(one, "one shard", 1)
+        cpu = divided(cell.median("cpu_us_per_record"), alone_us)
+        yield cell.target(", CPU per record over one shard's", cpu, 1.1, " x", most=True, against=[one])
+
+
+def roll_targets(figures):
+    rolls, none = (f"{cells.OURS} {what}" for what in cells.SEGMENT_MB)
+    cell = Cell(figures, "roll", rolls, "commit, 1 client, embedded, with rolls")
+    p999 = divided(cell.median("p999_us"), figures.median("roll", none, "p999_us"))
+    yield cell.target(", p99.9 over that without", p999, 1.3, " x", most=True, against=[none])
+
+
 def io_targets(figures):
     """Each place where all three backends were run."""
     for group in figures.groups():
@@ -135,4 +152,6 @@ def all_targets(figures, recorded_counts):
     yield Target("user instructions per record, stream 128 B, embedded (./dev guard)",
                  None if counted is None else counted / 1000, 120, most=True)
     yield from recover_targets(figures)
+    yield from shard_targets(figures)
+    yield from roll_targets(figures)
     yield from io_targets(figures)

@@ -86,10 +86,25 @@ class TargetsTest(unittest.TestCase):
         self.assertEqual([target.verdict() for target in found], ["missed by 5.3%"])
 
 
+    def test_shards_and_rolls_are_held_against_ours_without(self):
+        rows = [row("shards", "corewal 1", 100, cpu_us_per_record=2),
+                row("shards", "corewal 2", 90, cpu_us_per_record=2),
+                row("shards", "corewal 4", 200, cpu_us_per_record=3),
+                row("roll", "corewal rolls", 1, p999_us=150), row("roll", "corewal no rolls", 1, p999_us=100)]
+        figures = figures_module.Figures(rows)
+        verdicts = {target.what: target.verdict() for target in targets.shard_targets(figures)}
+        self.assertEqual(verdicts["commit, 2 shards on one disk, over one shard"], "missed by 10.0%")
+        self.assertEqual(verdicts["commit, 2 shards on one disk, CPU per record over one shard's"], "met")
+        self.assertEqual(verdicts["commit, 4 shards on one disk, CPU per record over one shard's"], "missed by 36.4%")
+        self.assertEqual(verdicts["commit, 8 shards on one disk, over one shard"], "not measured")
+        self.assertEqual([target.verdict() for target in targets.roll_targets(figures)], ["missed by 15.4%"])
+
+
 class PlanTest(unittest.TestCase):
     def test_every_group_and_backend_is_planned(self):
         groups = {group[0].group: [run.who for run in group] for group in cells.plan(options())}
-        self.assertEqual(len(groups), 9)
+        self.assertEqual(len(groups), 11)
+        self.assertEqual(groups["shards"], [f"corewal {shards}" for shards in (1, 2, 4, 8)])
         self.assertIn("corewal 1 client, 256 in flight io=posix", groups["commit 256"])
         self.assertIn("raw-stream", groups["stream 1024"])
         self.assertIn("postgres", groups["recover 128"])
