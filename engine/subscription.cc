@@ -1,9 +1,17 @@
 #include "engine/subscription.h"
 
+#include <utility>
+
 #include "engine/append_future.h"
 #include "wal/control_record.h"
 
 namespace corewal {
+
+Subscription::Subscription(Source source, std::unique_ptr<StorageIo> io)
+    : source_(std::move(source)), io_(std::move(io)) {}
+
+// Here, and not in the header, so that a host's program needs no symbol of what it is made of.
+Subscription::~Subscription() = default;
 
 absl::StatusOr<bool> Subscription::Next(RecordView* record) {
   for (;;) {

@@ -22,7 +22,6 @@
 
 #include <functional>
 #include <memory>
-#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -36,6 +35,10 @@ namespace corewal {
 
 class Subscription {
  public:
+  ~Subscription();
+  Subscription(const Subscription&) = delete;
+  Subscription& operator=(const Subscription&) = delete;
+
   // True: the next record, valid until the next call. False: nothing more is durable yet.
   // OutOfRange: truncation has overtaken position(); oldest() is where the log begins now. Other
   // errors: the end, as above; DataLoss, or why reading failed.
@@ -56,8 +59,7 @@ class Subscription {
     std::function<bool(Lsn beyond, MonotonicNs deadline)> wait;  // until limit() > beyond, or over
     std::function<absl::Status()> over;  // not OK: limit() will not grow any more
   };
-  Subscription(Source source, std::unique_ptr<StorageIo> io)
-      : source_(std::move(source)), io_(std::move(io)) {}
+  Subscription(Source source, std::unique_ptr<StorageIo> io);
 
   Source source_;
   std::unique_ptr<StorageIo> io_;
