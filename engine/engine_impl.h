@@ -74,6 +74,9 @@ class Engine::Impl {
   absl::Status SaveState(const std::function<void(EngineState*)>& change);
   // What the state on disk says; records below are not needed by any atomic batch.
   Lsn SavedFloor(ShardId shard) const;
+  // It says that atomic batches were used: their records' fate rests on it. True also where it
+  // could not be brought up to date (disk full), and no new ones are allowed.
+  bool AtomicUsed() const;
 
  private:
   absl::Status RecoverShards(StorageIo& io);

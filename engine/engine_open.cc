@@ -330,6 +330,11 @@ absl::Status Engine::Impl::SaveState(const std::function<void(EngineState*)>& ch
   return absl::OkStatus();
 }
 
+bool Engine::Impl::AtomicUsed() const {
+  const std::lock_guard lock(state_mutex_);
+  return state_.atomic;
+}
+
 Lsn Engine::Impl::SavedFloor(ShardId shard) const {
   const std::lock_guard lock(state_mutex_);
   return state_.floor(ToIndex(shard));
@@ -386,7 +391,7 @@ absl::Status Engine::Impl::Close() {
     close_status_.Update(core->info().failure);
   }
   // The next opening need not look at what is decided; without this it looks again.
-  if (atomic_allowed_) SaveState(nullptr).IgnoreError();
+  if (batches_ != nullptr && AtomicUsed()) SaveState(nullptr).IgnoreError();
   lock_.reset();
   return close_status_;
 }

@@ -127,7 +127,7 @@ absl::Status Engine::TruncateBefore(ShardId shard, Lsn lsn) {
   ShardCore* core = impl_->core(shard);
   if (core == nullptr) return impl_->NoSuchShard(shard);
   Lsn limit = lsn;
-  if (impl_->atomic_allowed() && lsn <= core->durable_lsn() &&
+  if (impl_->AtomicUsed() && lsn <= core->durable_lsn() &&
       !Mutated(Mutation::kHomeTruncatedTooEarly)) {
     // A home may go only after it is on disk that its parts need it no more. If that cannot be
     // written (disk full), what was written last counts.

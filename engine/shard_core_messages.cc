@@ -151,7 +151,9 @@ bool ShardCore::DrainMailbox() {
   uint32_t taken = 0;
   uint64_t bytes = 0;
   while (taken < kTurnMessagesMax && bytes < kTurnBytesMax && mailbox_.Peek(&message)) {
-    const absl::Status entered = EnterEpoch(Epoch(message.epoch));
+    const bool tag_ignored =
+        Mutated(Mutation::kEpochTagIgnored) && Epoch(message.epoch) > config_.epochs->first_open();
+    const absl::Status entered = tag_ignored ? absl::OkStatus() : EnterEpoch(Epoch(message.epoch));
     if (entered.ok()) {
       blocked_ = !Deliver(message);
     } else {
@@ -169,9 +171,6 @@ bool ShardCore::DrainMailbox() {
 
 absl::Status ShardCore::EnterEpoch(Epoch open) {
   if (open <= open_here_) return absl::OkStatus();
-  if (Mutated(Mutation::kEpochTagIgnored) && open > config_.epochs->first_open()) {
-    return absl::OkStatus();
-  }
   const Epoch closed(open.value() - 1);
   const std::string payload = EpochBarrierRecord{closed, config_.epochs->shards()}.Encode();
   const absl::StatusOr<Lsn> lsn =

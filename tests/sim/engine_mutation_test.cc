@@ -24,7 +24,8 @@ enum Catcher : uint8_t {
   kGone = 1,       // something that was answered, or an epoch that was published, is not there
   kHalf = 2,       // an atomic batch is there in part
   kCut = 4,        // a cut is not closed
-  kInvariant = 8,  // a CHECK
+  kBack = 8,       // what an opening did not find is there at a later one
+  kInvariant = 16  // a CHECK
 };
 
 struct Variant {
@@ -51,7 +52,7 @@ constexpr Variant kVariants[] = {
     {Mutation::kEpochTagIgnored, "epoch_tag_ignored",
      "a record whose producer had seen a later epoch lands before that epoch's barrier", kCut},
     {Mutation::kPartPlaceNotChecked, "part_place_not_checked",
-     "a part counts as there if its log reaches beyond its LSN", kHalf | kGone},
+     "a part counts as there if its log reaches beyond its LSN", kHalf | kBack},
     {Mutation::kVoidEpochReused, "void_epoch_reused",
      "an epoch cut short by a crash may still become complete", kCut | kInvariant},
     {Mutation::kFloorPassesUndecided, "floor_passes_undecided",
@@ -61,7 +62,10 @@ constexpr Variant kVariants[] = {
 uint8_t CatcherOf(const std::string& line) {
   if (absl::StrContains(line, ": aborted")) return kInvariant;
   if (absl::StrContains(line, "the cut of epoch")) return kCut;
-  if (absl::StrContains(line, "records are there")) return kHalf;
+  if (absl::StrContains(line, "records are there") || absl::StrContains(line, "was refused and")) {
+    return kHalf;
+  }
+  if (absl::StrContains(line, "was not there once")) return kBack;
   if (absl::StrContains(line, "is gone") || absl::StrContains(line, "was durable; recovered")) {
     return kGone;
   }
@@ -76,6 +80,8 @@ const char* CatcherName(uint8_t catcher) {
       return "oracle: an atomic batch is there in part";
     case kCut:
       return "oracle: a cut that is not closed";
+    case kBack:
+      return "oracle: what was lost at one opening is there at the next";
     case kInvariant:
       return "a CHECK";
     default:

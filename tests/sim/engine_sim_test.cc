@@ -1,5 +1,5 @@
 // The engine over a simulated disk, several shards: epochs and atomic batches through crashes.
-// Hundreds of seeds (fewer under a sanitizer), and one short story cut off before each of its
+// Two thousand seeds (fewer under a sanitizer), and one short story cut off before each of its
 // actions; `--seed=N` replays one, `--seeds=N --first_seed=M` runs others.
 #include <gtest/gtest.h>
 
@@ -19,26 +19,37 @@ namespace {
 std::optional<uint64_t> only_seed;
 uint64_t first_seed = 1;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-uint64_t seeds = 60;
+uint64_t seeds = 60;  // of all parts
 #else
-uint64_t seeds = 300;
+uint64_t seeds = 2000;
 #endif
 
-TEST(EngineSimTest, BatchesAreWholeAndCutsAreClosedAfterEveryCrash) {
+constexpr uint64_t kParts = 4;
+
+class EngineSimPartTest : public testing::TestWithParam<uint64_t> {};
+
+TEST_P(EngineSimPartTest, BatchesAreWholeAndCutsAreClosedAfterEveryCrash) {
+  if (only_seed.has_value() && GetParam() > 0) GTEST_SKIP() << "one seed was asked for";
   EngineSimulation::Totals sum;
-  const uint64_t first = only_seed.value_or(first_seed);
-  const uint64_t last = only_seed.has_value() ? first : first + seeds - 1;
-  for (uint64_t seed = first; seed <= last; ++seed) {
+  const uint64_t count = only_seed.has_value() ? 1 : (seeds + kParts - 1) / kParts;
+  const uint64_t first = only_seed.value_or(first_seed + GetParam() * count);
+  for (uint64_t seed = first; seed < first + count; ++seed) {
     const EngineSimulationOutcome outcome = RunEngineSimulation(seed);
     ASSERT_EQ(outcome.failure, "");
     sum.Add(outcome.totals);
   }
   std::printf("%s\n", sum.ToString().c_str());
-  if (only_seed.has_value()) return;
-  EXPECT_GT(sum.batches, 10 * seeds) << "else the simulation has become too tame to show anything";
-  EXPECT_GT(sum.incomplete, seeds / 10);
-  EXPECT_GT(sum.cuts_checked, seeds);
+  if (count < 100) return;
+  EXPECT_GT(sum.batches, 10 * count) << "else the simulation has become too tame to show anything";
+  EXPECT_GT(sum.incomplete, count / 10);
+  EXPECT_GT(sum.cuts_checked, count / 2);
+  EXPECT_GT(sum.cursors, count);
+  EXPECT_GT(sum.failed_shards, count / 30);
+  EXPECT_GT(sum.full_openings, count / 10);
+  EXPECT_GT(sum.drained, count / 10);
 }
+
+INSTANTIATE_TEST_SUITE_P(Part, EngineSimPartTest, testing::Range(uint64_t{0}, kParts));
 
 TEST(EngineSimTest, ShortStoryMayEndBeforeAnyOfItsActions) {
   if (only_seed.has_value()) GTEST_SKIP() << "one seed was asked for";
