@@ -189,6 +189,10 @@ absl::Status Engine::Impl::ChooseSyncMethod(StorageIo& io) {
 absl::Status Engine::Impl::DecideOverShards(StorageIo& io) {
   recovered_epoch_ = LastCompleteEpoch(recovered_, state_);
   last_epoch_seen_ = LastEpochSeen(recovered_, state_);
+  if (last_epoch_seen_ == Epoch(UINT64_MAX)) {
+    return absl::DataLossError(absl::StrCat(
+        options_.directory, ": a batch or segment claims the last epoch that there can be"));
+  }
   AtomicFindings findings;
   if (state_.atomic) {
     // A log that was cut at damage may end before its floor.

@@ -14,6 +14,7 @@ namespace corewal {
 namespace {
 
 constexpr uint64_t kStateBytesMax = 64ull << 20;
+constexpr uint64_t kShardsMax = 1024;
 constexpr char kFirstLine[] = "corewal state\n";
 
 uint32_t TextCrc(absl::string_view text) {
@@ -70,10 +71,15 @@ absl::StatusOr<EngineState> EngineState::Decode(absl::string_view text) {
     }
     const std::vector<uint64_t> numbers = Numbers(words);
     if (words[0] == "epochs" && numbers.size() == 3) {
+      // As no engine writes them. The last number there is would leave no epoch to open.
+      if (numbers[0] == UINT64_MAX || numbers[1] == UINT64_MAX || numbers[2] < 1 ||
+          numbers[2] > kShardsMax) {
+        return absl::DataLossError(absl::StrCat("\"", line, "\": out of range"));
+      }
       state.epochs = {Epoch(numbers[0]), Epoch(numbers[1]), static_cast<uint32_t>(numbers[2])};
     } else if (words[0] == "atomic") {
       state.atomic = true;
-    } else if (numbers.size() == 2) {
+    } else if (numbers.size() == 2 && numbers[0] < kShardsMax) {
       const auto shard = static_cast<uint32_t>(numbers[0]);
       if (words[0] == "floor") state.floors[shard] = Lsn(numbers[1]);
       if (words[0] == "hidden") state.hidden.insert({shard, Lsn(numbers[1])});

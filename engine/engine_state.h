@@ -46,7 +46,7 @@ struct EngineState {
     return found == floors.end() ? Lsn() : found->second;
   }
   std::string Encode() const;
-  // DataLoss: not such a file, or its CRC is wrong.
+  // DataLoss: not such a file, its CRC is wrong, or a number is out of range.
   static absl::StatusOr<EngineState> Decode(absl::string_view text);
   friend bool operator==(const EngineState&, const EngineState&) = default;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/atomic_record.h"
 #include "wal/control_record.h"
 
 namespace corewal {
@@ -25,20 +26,7 @@ bool ShardReplay::NextOrBarrier(RecordView* record, std::optional<Epoch>* barrie
       return true;
     }
     if (hidden_->count({ToIndex(shard_), record->lsn}) > 0) continue;
-    if (record->type == RecordType::kAtomicPart) {
-      const auto part = AtomicPartRecord::Decode(record->payload);
-      if (!part.has_value()) continue;
-      record->type = part->type;
-      record->payload = part->payload;
-      return true;
-    }
-    if (record->type == RecordType::kAtomicHome) {
-      const auto home = AtomicHomeRecord::Decode(record->payload);
-      if (!home.has_value()) continue;
-      record->type = home->type;
-      record->payload = home->payload;
-      return true;
-    }
+    if (UnwrapAtomic(record)) return true;
   }
   return false;
 }

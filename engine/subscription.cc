@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "engine/append_future.h"
-#include "wal/control_record.h"
+#include "engine/atomic_record.h"
 
 namespace corewal {
 
@@ -31,20 +31,7 @@ absl::StatusOr<bool> Subscription::Next(RecordView* record) {
     }
     if (IsUserType(record->type)) return true;
     if (source_.hidden({ToIndex(source_.shard), record->lsn})) continue;
-    if (record->type == RecordType::kAtomicPart) {
-      const auto part = AtomicPartRecord::Decode(record->payload);
-      if (!part.has_value()) continue;
-      record->type = part->type;
-      record->payload = part->payload;
-      return true;
-    }
-    if (record->type == RecordType::kAtomicHome) {
-      const auto home = AtomicHomeRecord::Decode(record->payload);
-      if (!home.has_value()) continue;
-      record->type = home->type;
-      record->payload = home->payload;
-      return true;
-    }
+    if (UnwrapAtomic(record)) return true;
   }
 }
 
