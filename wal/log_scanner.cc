@@ -74,7 +74,8 @@ absl::StatusOr<bool> LogScanner::Begin() {
   at_.lsn = first == 0 ? header.base_lsn + kBlockBytes : header.previous_end;
   at_.last_crc = header.previous_crc;
   RETURN_IF_ERROR(Enter(first));
-  at_.tail = first;
+  // What comes before `first` is proven by a header, `first` itself only by a batch.
+  at_.tail = first == 0 ? 0 : first - 1;
   begun_ = true;
   if (header.previous_sequence != 0) pieces_.StartAnywhere();
   return true;

@@ -392,8 +392,7 @@ void LogWriter::CheckInvariants() const {
   uint64_t live_bytes = 0;
   for (const LiveSegment& segment : live_) live_bytes += segment.file_bytes;
   CHECK_EQ(live_bytes, live_bytes_) << DebugString();
-  // I6. Below the first segment's base there are only cursors that were invalidated.
-  if (!live_.empty()) CHECK_GE(cursors_.Floor(), live_.front().base) << DebugString();
+  CHECK_GE(cursors_.Floor(), truncated_to_) << DebugString();  // I6
   if (!queue_.empty()) {
     CHECK_GE(queue_.front().begin, written_) << DebugString();
     CHECK_EQ(queue_.back().end, submitted_) << DebugString();

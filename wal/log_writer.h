@@ -21,6 +21,7 @@
 #ifndef COREWAL_WAL_LOG_WRITER_H_
 #define COREWAL_WAL_LOG_WRITER_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -157,7 +158,7 @@ class LogWriter {
 
   // Where the log begins: what is before it has been truncated (its bytes may still be there, in a
   // file that waits to be reused). 0: nothing was ever appended.
-  Lsn oldest() const { return live_.empty() ? Lsn() : live_.front().base; }
+  Lsn oldest() const { return live_.empty() ? Lsn() : std::max(live_.front().base, truncated_to_); }
   // Of all segment files of the shard, prepared and recycled ones included.
   uint64_t log_bytes() const;
 
@@ -314,6 +315,7 @@ class LogWriter {
   bool direct_ = false;
   uint64_t live_bytes_ = 0;  // file_bytes of live_
 
+  Lsn truncated_to_;   // what this opening has given up: everything before
   CursorSet cursors_;  // as it is on disk
   bool cursor_file_there_ = false;
   absl::Status cursors_failure_;  // sticky: what is on disk is not known

@@ -85,7 +85,11 @@ absl::Status LogWriter::AdoptCursors() {
   RETURN_IF_ERROR(cursors.status());
   cursors_ = *std::move(cursors);
   cursor_file_there_ = cursors_.generation() > 0;
-  return absl::OkStatus();
+  if (!cursor_file_there_) return absl::OkStatus();
+  // Truncation will go by what was found, but a process that died may not have synced it.
+  RETURN_IF_ERROR(files_.Resize(absl::StrCat(options_.directory, "/", kCursorFileName),
+                                2 * uint64_t{kBlockBytes}));
+  return files_.SyncDirectory(options_.directory);
 }
 
 absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {

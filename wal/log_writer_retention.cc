@@ -35,6 +35,8 @@ absl::Status LogWriter::TruncateBefore(Lsn lsn) {
   while (live_.size() > 1 && live_[behind].base <= lsn &&
          (active_.empty() || active_.front().base > live_[0].base)) {
     LiveSegment& oldest = live_.front();
+    // From here on nobody may rely on it: an error may leave its name removed and not synced.
+    truncated_to_ = live_[1].base;
     const bool reusable = oldest.whole_file && oldest.segment_bytes == options_.segment_bytes;
     // Those that wait to be reused are older than this one, and go before it.
     RETURN_IF_ERROR(preparer_.RemoveRecycled(reusable ? options_.segments_ready - 1 : 0));
