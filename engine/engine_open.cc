@@ -80,6 +80,19 @@ void PinToCpu(std::thread& thread, uint32_t index) {
   }
 }
 
+// A process that died may have made the log's directory, or one above it, and not synced its name.
+// What cannot be opened to be synced was not made by this user.
+absl::Status SyncNamesAbove(FileSystem& files, std::string path) {
+  for (;;) {
+    while (path.size() > 1 && path.back() == '/') path.pop_back();
+    if (path == "/" || path == ".") return absl::OkStatus();
+    const size_t slash = path.rfind('/');
+    path = slash == std::string::npos ? "." : path.substr(0, std::max<size_t>(slash, 1));
+    const absl::Status synced = files.SyncDirectory(path);
+    if (!synced.ok() && !absl::IsPermissionDenied(synced)) return synced;
+  }
+}
+
 }  // namespace
 
 std::string Engine::Impl::DirectoryOf(ShardId shard) const {
@@ -112,6 +125,8 @@ absl::Status Engine::Impl::Open() {
     meta_ = *std::move(meta);
   } else if (!absl::IsNotFound(meta.status())) {
     return meta.status();
+  } else {
+    RETURN_IF_ERROR(SyncNamesAbove(files, options_.directory));
   }
   ASSIGN_OR_RETURN(state_, ReadEngineState(files, options_.directory));
   ASSIGN_OR_RETURN(std::unique_ptr<StorageIo> io, CreateReadIo(8));
