@@ -83,7 +83,7 @@ TEST_P(DirectoryNameTest, IsDurableBeforeAnythingIsAcknowledged) {
 
 INSTANTIATE_TEST_SUITE_P(KilledAtAction, DirectoryNameTest,
                          testing::Combine(testing::Range<uint64_t>(0, 12),
-                                          testing::Range<uint64_t>(1, 41)));
+                                          testing::Range<uint64_t>(1, 21)));
 
 }  // namespace
 }  // namespace corewal
