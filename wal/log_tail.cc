@@ -87,11 +87,23 @@ absl::StatusOr<bool> LogTail::Begin() {
     const absl::StatusOr<SegmentFile> first = ReadSegmentFile(files_, io_, segments[0].path);
     if (absl::IsNotFound(first.status()) || (first.ok() && first->started())) return false;
     RETURN_IF_ERROR(first.status());
+    // Its first write may be on its way yet, behind those of the next segment.
+    if (!KnownDurableIn(*first, *started)) return false;
     final_ = Damaged(first->path, 0, first->rule, "C3");
     return false;
   }
   RETURN_IF_ERROR(BeginIn(segments));
   return final_ == Step::kBatch;
+}
+
+// Whether anything in `first`, which has no header, is known to be durable; `started` comes after
+// it.
+bool LogTail::KnownDurableIn(const SegmentFile& first, const SegmentFile& started) const {
+  const auto& told = options_.durable.lsn;
+  const Lsn durable = told != nullptr ? told() : started.header.durable;
+  const uint64_t end = started.header.base_lsn.value();
+  const bool next = started.sequence == first.sequence + 1;
+  return durable > Lsn(next ? end - std::min(end, first.size_bytes) : 0);
 }
 
 absl::Status LogTail::BeginIn(const std::vector<SegmentFile>& segments) {

@@ -98,6 +98,7 @@ class LogTail {
 
   absl::StatusOr<Step> TryNext();
   absl::StatusOr<bool> Begin();  // false: the log has not started
+  bool KnownDurableIn(const SegmentFile& first, const SegmentFile& started) const;
   absl::Status BeginIn(const std::vector<SegmentFile>& segments);
 
   // D. The second and third by what is on disk.

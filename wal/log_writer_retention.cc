@@ -92,7 +92,10 @@ absl::Status LogWriter::StoreCursors(CursorSet next) {
   const std::string path = absl::StrCat(options_.directory, "/", kCursorFileName);
   next.NextGeneration();
   if (!cursor_file_there_) {
-    RETURN_IF_ERROR(files_.WriteSmallFile(path, next.EncodeFile()));
+    absl::Status stored = files_.WriteSmallFile(path, next.EncodeFile());
+    // Without space there is no file. After another error it may be there, with the cursor in it.
+    if (absl::IsResourceExhausted(stored)) return stored;
+    if (!stored.ok()) return cursors_failure_ = std::move(stored);
     cursor_file_there_ = true;
   } else {
     absl::Status stored = WriteCursorSlot(path, next);

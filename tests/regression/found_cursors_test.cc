@@ -75,5 +75,41 @@ TEST(FoundCursorsTest, WhatAnOpeningFoundIsStillThereAfterAPowerLoss) {
   EXPECT_GT(changed, 0);
 }
 
+// The first cursor's file was made, and its name could not be synced: the call failed, and
+// truncation went on as if there were no cursor.
+TEST(FoundCursorsTest, FirstCursorThatMayBeThereIsNotTruncatedAway) {
+  int failed = 0, found = 0;
+  for (uint64_t sync = 1; sync <= 3; ++sync) {
+    for (uint64_t seed = 1; seed <= 10; ++seed) {
+      SimDisk disk(seed);
+      {
+        Process first(disk);
+        Lsn last;
+        for (int i = 0; i < 30; ++i) {
+          const absl::StatusOr<Lsn> lsn = first.writer->Append(std::vector<std::byte>(9'000));
+          ASSERT_TRUE(lsn.ok()) << lsn.status();
+          last = *lsn;
+          ASSERT_TRUE(first.writer->WaitDurable().ok());
+          while (first.writer->stats().segments_ready == 0) {
+            ASSERT_TRUE(first.writer->Wait(disk.clock().Now() + 1'000'000).ok());
+          }
+        }
+        disk.faults().Set(SimFault::kSyncEio, {.at = {sync}});
+        const absl::Status set = first.writer->SetCursor("a", Lsn(4096));
+        disk.faults().AllOff();
+        if (!set.ok()) ++failed;
+        EXPECT_EQ(first.writer->TruncateBefore(last), set);
+        disk.Crash(SimCrash::kPowerLoss);
+      }
+      Process second(disk);
+      if (second.writer->cursors().empty()) continue;
+      ++found;
+      EXPECT_LE(second.writer->oldest(), Lsn(4096)) << "seed " << seed << ", sync " << sync;
+    }
+  }
+  EXPECT_GT(failed, 0);
+  EXPECT_GT(found, 0);
+}
+
 }  // namespace
 }  // namespace corewal

@@ -451,6 +451,27 @@ TEST_F(LogFollowerTest, MissingOrDamagedNextSegmentIsDamage) {
   }
 }
 
+// Writes complete in any order: the second segment's may be there before the first one's header.
+TEST_F(LogFollowerTest, MissingFirstHeaderIsDamageOnlyIfItWasDurable) {
+  for (const bool by_writer : {true, false}) {
+    for (const bool was_durable : {false, true}) {
+      SCOPED_TRACE(by_writer);
+      SCOPED_TRACE(was_durable);
+      LogBuilder log;
+      if (!was_durable) log.HoldDurable(Lsn());
+      log.StartSegment();
+      log.AddBatch({"x"});
+      log.StartSegment();
+      log.AddBatch({"y"});
+      log.WriteTo(directory_.path());
+      durable_ = was_durable ? log.end() : Lsn();
+      for (uint64_t at = 0; at < 8; ++at) Corrupt(PathOf(1), at);  // its magic
+      auto follower = Follow(by_writer ? WithWriter() : LogFollowerOptions());
+      EXPECT_EQ(Drain(*follower), was_durable ? FollowEvent::kDamaged : FollowEvent::kCaughtUp);
+    }
+  }
+}
+
 TEST_F(LogFollowerTest, RecordsThatSpanSegmentsComeWholeOrInPieces) {
   options_.segments_ready = 8;
   Open();
