@@ -37,7 +37,7 @@ class LogScanner;
 struct LogReaderOptions {
   Lsn from;                 // first record with lsn >= from; 0: from the start
   Lsn to{UINT64_MAX};       // stop before the first record with lsn >= to
-  uint32_t read_ahead = 4;  // reads in flight, at least 1; fewer if `io` has fewer buffers free
+  uint32_t read_ahead = 8;  // reads in flight, at least 1; fewer if `io` has fewer buffers free
   DirectMode direct = DirectMode::kAuto;
   bool pieces = false;        // records that span batches come piece by piece: memory stays bounded
   bool skip_damaged = false;  // passes over what is damaged; skipped() says what that was
@@ -80,8 +80,9 @@ class LogReader {
   const BatchHeader& batch_header() const { return records_.header(); }
 
   const LogEndReport& end() const { return end_; }
-  // skip_damaged: what was passed over, in order. If nothing valid comes behind a damage, end() is
-  // that damage.
+  // skip_damaged: what was passed over, in order. Behind a damaged segment header, records of a
+  // torn tail that recovery had dropped may be handed out again: that header alone knew where the
+  // log went on. If nothing valid comes behind a damage, end() is that damage.
   const std::vector<SkippedRange>& skipped() const { return skipped_; }
 
   struct Totals {

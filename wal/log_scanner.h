@@ -30,7 +30,7 @@ class LogScanner {
  public:
   struct Options {
     size_t first = 0;  // index of the segment to begin at
-    uint32_t read_ahead = 4;
+    uint32_t read_ahead = 8;
     DirectMode direct = DirectMode::kAuto;
   };
   // `segments` ascend by sequence; those of other logs and versions have been refused already.

@@ -1,6 +1,7 @@
 #include "tests/sim/log_oracle.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,17 +28,17 @@ std::string LogOracle::Appended(Record record) {
 }
 
 LogOracle::Place LogOracle::FirstOf(const std::vector<Record>& recovered) const {
-  const Lsn first = recovered.empty() ? truncated_ : recovered.front().lsn;
+  const Lsn first = recovered.empty() ? may_be_gone_before() : recovered.front().lsn;
   return std::lower_bound(history_.begin(), history_.end(), first,
                           [](const Record& record, Lsn lsn) { return record.lsn < lsn; });
 }
 
 LogOracle::Verdict LogOracle::Compare(const std::vector<Record>& recovered, Place* expected) const {
   for (auto it = history_.begin(); it != *expected; ++it) {
-    if (it->lsn >= truncated_ && it->lsn < acknowledged()) {
+    if (it->lsn >= may_be_gone_before() && it->lsn < acknowledged()) {
       return Lost(absl::StrCat("the record at lsn ", it->lsn.value(),
                                " is missing before the first; truncated before ",
-                               truncated_.value()));
+                               may_be_gone_before().value()));
     }
   }
   for (const Record& record : recovered) {
@@ -67,10 +68,55 @@ LogOracle::Verdict LogOracle::Judge(const std::vector<Record>& recovered) const 
   return Compare(recovered, &expected);
 }
 
+LogOracle::Verdict LogOracle::JudgeAround(const std::vector<Record>& recovered,
+                                          const std::vector<LostRange>& lost) const {
+  auto found = recovered.begin();
+  // Where the header behind a torn tail is damaged, nobody knows any more where the log had ended.
+  const auto pass_dropped = [&] {
+    for (; found != recovered.end(); ++found) {
+      const auto dropped = dropped_.find(found->lsn);
+      if (dropped == dropped_.end() || dropped->second.payload != found->payload) return;
+    }
+  };
+  for (auto it = history_.begin(); it != history_.end(); ++it) {
+    pass_dropped();
+    if (found != recovered.end() && found->lsn == it->lsn) {
+      if (found->payload != it->payload || found->type != it->type) {
+        return Wrong(absl::StrCat("the record at lsn ", it->lsn.value(),
+                                  ", read around damage, has changed"));
+      }
+      ++found;
+      continue;
+    }
+    if (it->lsn < may_be_gone_before() || it->lsn >= acknowledged()) continue;
+    const Lsn end = std::next(it) == history_.end() ? Lsn(UINT64_MAX) : std::next(it)->lsn;
+    const bool told = std::any_of(lost.begin(), lost.end(), [&](const LostRange& range) {
+      return it->lsn < range.end && end > range.begin;
+    });
+    if (!told) {
+      return Wrong(absl::StrCat("the record at lsn ", it->lsn.value(),
+                                " is missing, and not reported as skipped"));
+    }
+  }
+  pass_dropped();
+  if (found == recovered.end()) return {};
+  return Wrong(absl::StrCat("a record at lsn ", found->lsn.value(), " behind damage"));
+}
+
+void LogOracle::CutTo(std::vector<Record> left) {
+  history_ = std::move(left);
+  const Lsn end = history_.empty() ? Lsn() : history_.back().lsn + 1;
+  durable_ = std::min(durable_, end);
+  written_ = std::min(written_, end);
+  truncated_ = std::min(truncated_, end);
+}
+
 LogOracle::Verdict LogOracle::Recovered(const std::vector<Record>& recovered) {
   Place expected = FirstOf(recovered);
   Verdict verdict = Compare(recovered, &expected);
-  if (verdict.good()) history_.erase(expected, history_.end());
+  if (!verdict.good()) return verdict;
+  for (auto it = expected; it != history_.end(); ++it) dropped_.insert_or_assign(it->lsn, *it);
+  history_.erase(expected, history_.end());
   return verdict;
 }
 

@@ -3,16 +3,20 @@
 //   history   every record ever appended, in LSN order; what a crash lost is taken out
 //   durable   acknowledged as durable up to here: survives everything
 //   written   acknowledged as written up to here: survives the kill of a process
-//   truncated records before this may be gone
+//   truncated records before this may be gone, but for those that a cursor holds back
 //
 // What is recovered must be the history from some record at or before `truncated` on, without gap
-// or change, at least as far as was acknowledged, and nothing else.
+// or change, at least as far as was acknowledged, and nothing else. Of a log that has been damaged
+// only what the damage hides may be missing, and whoever reads on behind it must be told so; what
+// recovery had dropped from a torn tail may be there again.
 #ifndef COREWAL_TESTS_SIM_LOG_ORACLE_H_
 #define COREWAL_TESTS_SIM_LOG_ORACLE_H_
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "wal/lsn.h"
@@ -43,6 +47,20 @@ class LogOracle {
   void Written(Lsn end) { written_ = std::max(written_, end); }
   void Truncated(Lsn before) { truncated_ = std::max(truncated_, before); }
   void PowerLost() { written_ = durable_; }
+  // A cursor needs the records from here on; UINT64_MAX: none does.
+  void HeldFrom(Lsn floor) { held_from_ = floor; }
+
+  // What damage has cost: [begin, end) of the log, as the log itself reports it.
+  struct LostRange {
+    Lsn begin, end;
+  };
+  // Judges what a reader that goes on behind damage returned, and what it said was lost.
+  Verdict JudgeAround(const std::vector<Record>& recovered,
+                      const std::vector<LostRange>& lost) const;
+  // These are left, and the log was given up behind the last of them.
+  void CutTo(std::vector<Record> left);
+  // These are left, and the log goes on where it was.
+  void LeftOver(std::vector<Record> left) { history_ = std::move(left); }
 
   // Judges what a reader of everything returned.
   Verdict Judge(const std::vector<Record>& recovered) const;
@@ -56,7 +74,7 @@ class LogOracle {
 
   Lsn durable() const { return durable_; }
   Lsn acknowledged() const { return std::max(durable_, written_); }
-  Lsn truncated() const { return truncated_; }
+  Lsn may_be_gone_before() const { return std::min(truncated_, held_from_); }
   const std::vector<Record>& history() const { return history_; }
 
  private:
@@ -66,7 +84,9 @@ class LogOracle {
   Verdict Compare(const std::vector<Record>& recovered, Place* expected) const;
 
   std::vector<Record> history_;
+  std::map<Lsn, Record> dropped_;  // unfinished ones that recovery has given up
   Lsn durable_, written_, truncated_;
+  Lsn held_from_{UINT64_MAX};
 };
 
 }  // namespace corewal

@@ -74,7 +74,7 @@ inline constexpr Mutant kMutants[] = {
      "opening does not sync what a killed process has left", kLost | kRefused},
     {Mutation::kTruncatedTooFar, "truncated_too_far",
      "truncation takes the segment that still holds the LSN",
-     kLost | kWrong | kRefused | kFollower},
+     kLost | kWrong | kRefused | kInvariant | kFollower},
 };
 
 }  // namespace corewal

@@ -63,10 +63,10 @@ SimFollower::Result SimFollower::Follow(uint64_t records_max) {
         return result;
       case FollowEvent::kTruncated:
         result.over = true;
-        if (position_ > oracle_.truncated()) {
+        if (position_ > oracle_.may_be_gone_before()) {
           result.problem = absl::StrCat("WRONG: the follower at ", position_.value(),
                                         " was told of a truncation; it was before ",
-                                        oracle_.truncated().value());
+                                        oracle_.may_be_gone_before().value());
         }
         return result;
       case FollowEvent::kCutBack:

@@ -39,6 +39,12 @@ TEST_P(WalSimTest, AcknowledgedRecordsSurviveAndNothingIsInvented) {
   EXPECT_GT(sum.truncations, kSeedsPerPart);
   EXPECT_GT(sum.failures, 0u);
   EXPECT_GT(sum.rot_reported, 0u);
+  EXPECT_GT(sum.cursors_set, kSeedsPerPart);
+  if (kSeedsPerPart < 500) return;  // too few for what is rare
+  EXPECT_GT(sum.cuts, 0u);
+  EXPECT_GT(sum.holes, 0u);
+  EXPECT_GT(sum.cursors_invalidated, 0u);
+  EXPECT_GT(sum.limited, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Part, WalSimTest, testing::Range(uint64_t{0}, kParts));

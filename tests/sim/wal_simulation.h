@@ -8,7 +8,8 @@
 // A device that keeps its promises may be slow, reorder, tear sectors, write short, and report
 // errors; whatever it does, the log must not lose what it acknowledged. A device that breaks them
 // (`broken`) makes any log lose records: then losing is no problem, but it must be noticed, and
-// nothing that was never appended may appear.
+// nothing that was never appended may appear. A bit that rots in a closed log must be noticed; then
+// the log may be opened all the same, cut there or going on behind it, and the story goes on.
 //
 // The same seed does the same to the byte: time, randomness and errors all come from the seed.
 #ifndef COREWAL_TESTS_SIM_WAL_SIMULATION_H_
@@ -24,6 +25,7 @@
 #include "io_backend/sim_disk.h"
 #include "io_backend/sim_file_system.h"
 #include "io_backend/sim_storage_io.h"
+#include "tests/sim/cursor_oracle.h"
 #include "tests/sim/log_oracle.h"
 #include "tests/sim/sim_follower.h"
 #include "wal/log_reader.h"
@@ -39,6 +41,8 @@ class WalSimulation {
     uint64_t spanning = 0, seals = 0, followed = 0;
     uint64_t failures = 0;         // of a writer, by injected errors
     uint64_t rot_reported = 0;     // bits flipped in a closed log, and called damage
+    uint64_t cuts = 0, holes = 0;  // of these, opened: cut there, or gone on with behind it
+    uint64_t cursors_set = 0, cursors_invalidated = 0, limited = 0;
     uint64_t damage_reported = 0;  // of a broken device: the log noticed it
     uint64_t lost = 0;             // of a broken device: only the oracle did
     void Add(const Totals& other);
@@ -57,6 +61,12 @@ class WalSimulation {
   std::optional<SimFault> broken() const { return broken_; }
 
  private:
+  // What has become of the log.
+  enum class State : uint8_t {
+    kWhole,
+    kToBeCut,  // rotten; the opening that is to cut it there has not succeeded yet
+    kHole,     // rotten, and gone on with
+  };
   // What a life does most of.
   enum class Style : uint8_t { kMixed, kSmall, kLarge, kTruncating, kIdle };
 
@@ -80,7 +90,11 @@ class WalSimulation {
   void ReadFromTheMiddle();
   void Judged(const LogOracle::Verdict& verdict, const std::string& where);
   void CloseAndRot();
-  void FlipOneBit();
+  void Rot();
+  bool ReadRotten();
+  bool GoOnWithRot(std::vector<LogOracle::Record> before, std::vector<LogOracle::Record> around);
+  bool SyncEverything();
+  std::string LiveImage();
 
   void Step();
   void Act(uint64_t dice);
@@ -91,6 +105,9 @@ class WalSimulation {
   void AppendSeveral();
   void AppendInPlace();
   void Truncate();
+  void MoveCursor();
+  bool CheckCursorsFound();
+  void CheckSize();
   void Idle(MonotonicNs until);
   void TookLsn(const absl::StatusOr<Lsn>& lsn, std::string payload, uint8_t type = 0);
   void StartFollower();
@@ -115,6 +132,14 @@ class WalSimulation {
   StorageIoOptions io_options_;
   LogWriterOptions options_;
   LogOracle oracle_;
+  CursorOracle cursors_;
+  State state_ = State::kWhole;
+  RecoveryMode damage_mode_ = RecoveryMode::kStrict;  // how it is opened then
+  // Of the last reading.
+  size_t skipped_ = 0;
+  std::vector<LogOracle::LostRange> lost_;
+  Lsn read_end_;
+  uint64_t bytes_at_opening_ = 0;
   Style style_ = Style::kMixed;
   std::string problem_;
   bool over_ = false;  // a broken device has been found out

@@ -30,7 +30,7 @@ void WalSimulation::Step() {
       dice < 40 ? AppendSpanning() : Act(random_.Between(30, 99));
       break;
     case Style::kTruncating:
-      dice < 30 ? Truncate() : Act(random_.Below(95));
+      dice < 25 ? Truncate() : dice < 33 ? MoveCursor() : Act(random_.Below(93));
       break;
     case Style::kIdle:
       ActIdly(dice);
@@ -63,8 +63,10 @@ void WalSimulation::Act(uint64_t dice) {
   } else if (dice < 93) {
     disk_.Trace("SIM wait durable");
     if (!stuck_) writer_->WaitDurable().IgnoreError();
-  } else if (dice < 98) {
+  } else if (dice < 96) {
     Truncate();
+  } else if (dice < 98) {
+    MoveCursor();
   } else {
     Idle(now + 60'000'000);
   }
@@ -187,7 +189,8 @@ void WalSimulation::AppendSpanning() {
   std::string payload = MakePayload(random_.Between(10'000, 200'000));
   const AppendOptions options = NewOptions();
   // The inside of a record is short; else few crashes would come there.
-  if (random_.Below(32) == 0) disk_.CrashAfter(random_.Below(60), SimCrash::kPowerLoss);
+  const uint64_t rarely = style_ == Style::kLarge ? 6 : 32;
+  if (random_.Below(rarely) == 0) disk_.CrashAfter(random_.Below(60), SimCrash::kPowerLoss);
   for (int tries = 0; tries < 20 && !Crashed() && writer_->failure().ok(); ++tries) {
     const absl::StatusOr<Lsn> lsn =
         random_.Below(2) == 0
@@ -230,22 +233,6 @@ void WalSimulation::AppendInPlace() {
   TookLsn(writer_->Commit(used), std::move(payload));
 }
 
-void WalSimulation::Truncate() {
-  const std::vector<LogOracle::Record>& history = oracle_.history();
-  if (history.empty()) return;
-  // Often almost everything, so that files are recycled while they are young.
-  const uint64_t size = history.size();
-  const uint64_t at =
-      random_.Below(2) == 0 ? random_.Below(size) : size - 1 - random_.Below(size) / 8;
-  const Lsn before = history[at].lsn;
-  if (before > writer_->durable()) return;
-  disk_.Trace(absl::StrCat("SIM truncate before ", before.value()));
-  oracle_.Truncated(before);  // also if it fails halfway
-  const absl::Status truncated = writer_->TruncateBefore(before);
-  ++totals_.truncations;
-  if (!truncated.ok() && !Excused(truncated)) Problem(truncated.ToString());
-}
-
 // From the oldest record, or from where the last follower was; told what is durable by the writer
 // or by the log itself.
 void WalSimulation::StartFollower() {
@@ -274,6 +261,8 @@ void WalSimulation::FollowSome() {
 void WalSimulation::Observe() {
   writer_->CheckInvariants();
   oracle_.Durable(writer_->durable());
+  oracle_.HeldFrom(cursors_.Floor());
+  CheckSize();
 }
 
 }  // namespace corewal
