@@ -57,6 +57,11 @@ class LogOracle {
   // Judges what a reader that goes on behind damage returned, and what it said was lost.
   Verdict JudgeAround(const std::vector<Record>& recovered,
                       const std::vector<LostRange>& lost) const;
+  // Whether something is there again that recovery had dropped.
+  bool AnyDropped(const std::vector<Record>& recovered) const {
+    return std::any_of(recovered.begin(), recovered.end(),
+                       [this](const Record& record) { return dropped_.count(record.lsn) > 0; });
+  }
   // These are left, and the log was given up behind the last of them.
   void CutTo(std::vector<Record> left);
   // These are left, and the log goes on where it was.

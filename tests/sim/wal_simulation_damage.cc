@@ -75,6 +75,7 @@ bool WalSimulation::ReadRotten() {
   if (!to_the_end) lost_.push_back({read_end_, Lsn(UINT64_MAX)});
   Judged(oracle_.JudgeAround(around, lost_), "around a rotten bit");
   if (!Good() || Crashed() || random_.Below(2) == 0) return false;
+  if (oracle_.AnyDropped(around)) return false;
   return GoOnWithRot(std::move(records), std::move(around));
 }
 
