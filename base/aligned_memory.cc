@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "base/asan_poison.h"
 #include "base/check.h"
 #include "base/errno_status.h"
 #include "base/thread_owner.h"
@@ -33,6 +34,7 @@ absl::StatusOr<AlignedMemory> AlignedMemory::Allocate(size_t bytes) {
   CHECK_GT(bytes, 0u);
   void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) return ErrnoStatus(errno, "mmap", "of buffers", {.length = bytes});
+  ASAN_UNPOISON_MEMORY_REGION(mapped, bytes);
   AlignedMemory memory(static_cast<std::byte*>(mapped), bytes, ProcessGeneration());
   if (madvise(mapped, bytes, MADV_DONTFORK) != 0) {
     return ErrnoStatus(errno, "madvise(MADV_DONTFORK)", "of buffers", {.length = bytes});

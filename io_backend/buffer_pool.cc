@@ -3,23 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/asan_poison.h"
 #include "base/check.h"
 #include "base/status_macros.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define COREWAL_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define COREWAL_ASAN 1
-#endif
-#endif
-
-#ifdef COREWAL_ASAN
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
-#define ASAN_UNPOISON_MEMORY_REGION(address, bytes) ((void)(address), (void)(bytes))
-#endif
 
 namespace corewal {
 

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "base/asan_poison.h"
 #include "base/check.h"
 #include "base/errno_status.h"
 
@@ -20,9 +21,12 @@ void __tsan_release(void* address);
 namespace corewal {
 namespace {
 
-// liburing maps and unmaps a ring's memory by system calls that ThreadSanitizer does not see. To it
-// a ring where another thread had one before is the same memory, so that is put in order here.
-void MemoryIsNew() {
+// liburing maps and unmaps a ring's memory by system calls that the sanitizers do not see. To them
+// a ring where something else was before is the same memory, so that is put in order here.
+void MemoryIsNew(const io_uring& ring) {
+  ASAN_UNPOISON_MEMORY_REGION(ring.sq.ring_ptr, ring.sq.ring_sz);
+  ASAN_UNPOISON_MEMORY_REGION(ring.cq.ring_ptr, ring.cq.ring_sz);
+  ASAN_UNPOISON_MEMORY_REGION(ring.sq.sqes, ring.sq.ring_entries * sizeof(io_uring_sqe));
 #if defined(__SANITIZE_THREAD__)
   __tsan_acquire(reinterpret_cast<void*>(&MemoryIsNew));
 #endif
@@ -144,7 +148,7 @@ int Ring::SetUp(RingMode mode, const RingOptions& options) {
   }
   const int result = io_uring_queue_init_params(options.entries, &ring_, &params);
   if (result < 0) return -result;
-  MemoryIsNew();
+  MemoryIsNew(ring_);
   int error = (params.features & kFeatures) == kFeatures ? 0 : EINVAL;
   // A filter may allow the setup and deny its use: found out here, not at the first write.
   if (error == 0) error = std::max(0, -io_uring_get_events(&ring_));
