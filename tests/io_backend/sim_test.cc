@@ -9,15 +9,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/asan_poison.h"
 #include "tests/io_backend/sim_machine.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define COREWAL_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define COREWAL_ASAN 1
-#endif
-#endif
 
 namespace corewal {
 namespace {

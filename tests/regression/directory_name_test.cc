@@ -9,10 +9,9 @@
 #include <utility>
 
 #include "engine/engine.h"
-#include "engine/environment.h"
 #include "io_backend/sim_disk.h"
 #include "io_backend/sim_file_system.h"
-#include "io_backend/sim_storage_io.h"
+#include "tests/sim/sim_environment.h"
 
 namespace corewal {
 namespace {
@@ -23,14 +22,6 @@ class DirectoryNameTest : public testing::TestWithParam<std::tuple<uint64_t, uin
  protected:
   absl::Status Open() {
     files_ = std::make_unique<SimFileSystem>(disk_);
-    EngineEnvironment environment;
-    environment.files = files_.get();
-    environment.clock = &disk_.clock();
-    environment.create_io = [this](const StorageIoOptions& io) {
-      absl::StatusOr<std::unique_ptr<SimStorageIo>> made = SimStorageIo::Create(*files_, io);
-      if (!made.ok()) return absl::StatusOr<std::unique_ptr<StorageIo>>(made.status());
-      return absl::StatusOr<std::unique_ptr<StorageIo>>(*std::move(made));
-    };
     EngineOptions options;
     options.directory = "/data/of/log/";
     options.threads = EngineOptions::Threads::kHost;
@@ -38,7 +29,7 @@ class DirectoryNameTest : public testing::TestWithParam<std::tuple<uint64_t, uin
     options.shard.segment_bytes = 64 << 10;
     options.shard.io.buffers = 4;
     options.shard.io.buffer_bytes = 16 << 10;
-    auto engine = OpenEngineIn(options, environment);
+    auto engine = OpenEngineIn(options, SimEnvironment(disk_, *files_));
     if (!engine.ok()) return engine.status();
     engine_ = *std::move(engine);
     return absl::OkStatus();

@@ -8,10 +8,9 @@
 #include <vector>
 
 #include "engine/engine.h"
-#include "engine/environment.h"
 #include "io_backend/sim_disk.h"
 #include "io_backend/sim_file_system.h"
-#include "io_backend/sim_storage_io.h"
+#include "tests/sim/sim_environment.h"
 
 namespace corewal {
 namespace {
@@ -27,14 +26,6 @@ class TruncationAfterFullOpeningTest : public testing::Test {
  protected:
   void Open() {
     files_ = std::make_unique<SimFileSystem>(disk_);
-    EngineEnvironment environment;
-    environment.files = files_.get();
-    environment.clock = &disk_.clock();
-    environment.create_io = [this](const StorageIoOptions& io) {
-      absl::StatusOr<std::unique_ptr<SimStorageIo>> made = SimStorageIo::Create(*files_, io);
-      if (!made.ok()) return absl::StatusOr<std::unique_ptr<StorageIo>>(made.status());
-      return absl::StatusOr<std::unique_ptr<StorageIo>>(*std::move(made));
-    };
     EngineOptions options;
     options.directory = "/log";
     options.shards = 2;
@@ -43,7 +34,7 @@ class TruncationAfterFullOpeningTest : public testing::Test {
     options.shard.segment_bytes = 64 << 10;
     options.shard.io.buffers = 4;
     options.shard.io.buffer_bytes = 16 << 10;
-    auto engine = OpenEngineIn(options, environment);
+    auto engine = OpenEngineIn(options, SimEnvironment(disk_, *files_));
     ASSERT_TRUE(engine.ok()) << engine.status();
     engine_ = *std::move(engine);
   }

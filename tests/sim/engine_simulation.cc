@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "engine/environment.h"
-#include "io_backend/sim_storage_io.h"
+#include "tests/sim/sim_environment.h"
 
 namespace corewal {
 namespace {
@@ -169,17 +168,7 @@ void EngineSimulation::Die() {
 
 absl::Status EngineSimulation::Open() {
   files_ = std::make_unique<SimFileSystem>(disk_);
-  EngineEnvironment environment;
-  environment.files = files_.get();
-  environment.clock = &disk_.clock();
-  environment.create_io =
-      [this](StorageIoOptions io) -> absl::StatusOr<std::unique_ptr<StorageIo>> {
-    io.buffer_bytes = std::min(io.buffer_bytes, 64u << 10);  // large ones take long to make
-    auto made = SimStorageIo::Create(*files_, io);
-    if (!made.ok()) return made.status();
-    return std::unique_ptr<StorageIo>(*std::move(made));
-  };
-  auto engine = OpenEngineIn(options_, environment);
+  auto engine = OpenEngineIn(options_, SimEnvironment(disk_, *files_));
   if (!engine.ok()) return engine.status();
   engine_ = *std::move(engine);
   return absl::OkStatus();
