@@ -2,7 +2,9 @@
 //
 //   Put, Delete --> a record in the log of the key's shard --> durable --> the table --> answered
 //   Open        --> the table's last image, then the records behind it --> the table
-//   Checkpoint  --> an image of the table --> durable --> the log before it is given up
+//   Checkpoint  --> an image of the table, in the checkpoint's note --> durable --> the log before
+//                   it is given up. (A table beyond 1 GiB goes to a file, and its name in the
+//                   note.)
 //
 // Five rules make it safe, and they hold for every state machine on a log:
 //   1. A change is one record. After a crash a record is there as a whole or not at all.
@@ -12,8 +14,9 @@
 //      the table after a restart are made by the same steps.
 //   4. What must stay in order shares a shard. All changes of a key are in one log, so the number
 //      of shards and the hash belong to the data, and neither can change once it is written.
-//   5. Truncate last. The log gives records up only when an image that holds them is durable, and a
-//      checkpoint, which names it, too. A crash between the steps leaves the image before.
+//   5. Truncate last. The log gives records up only when a checkpoint with an image that holds them
+//   is
+//      durable. A crash between the steps leaves more of the log than is needed, never less.
 //
 // Thread: any.
 #ifndef COREWAL_EXAMPLES_KV_STORE_KV_STORE_H_
@@ -30,10 +33,8 @@
 #include <string>
 #include <utility>
 
-#include "base/status_macros.h"
 #include "engine/engine.h"
 #include "examples/common/partition.h"
-#include "io_backend/file_system.h"
 
 class KvStore {
  public:
@@ -44,10 +45,12 @@ class KvStore {
     options.directory = directory;
     options.shards = kShards;
     options.shard.segment_bytes = 1 << 20;  // the log grows in steps of this size
-    ASSIGN_OR_RETURN(store->engine_, corewal::Engine::Open(options));
-    store->directory_ = directory;
-    for (uint32_t i = 0; i < kShards; ++i) RETURN_IF_ERROR(store->Recover(i));
-    RETURN_IF_ERROR(store->RemoveOtherImages());
+    absl::StatusOr<std::unique_ptr<corewal::Engine>> engine = corewal::Engine::Open(options);
+    if (!engine.ok()) return engine.status();
+    store->engine_ = *std::move(engine);
+    for (uint32_t i = 0; i < kShards; ++i) {
+      if (absl::Status recovered = store->Recover(i); !recovered.ok()) return recovered;
+    }
     return store;
   }
 
@@ -76,7 +79,9 @@ class KvStore {
 
   // Makes the next Open quick, and the log short. Changes may go on. One call at a time.
   absl::Status Checkpoint() {
-    for (uint32_t i = 0; i < kShards; ++i) RETURN_IF_ERROR(Checkpoint(i));
+    for (uint32_t i = 0; i < kShards; ++i) {
+      if (absl::Status done = Checkpoint(i); !done.ok()) return done;
+    }
     return absl::OkStatus();
   }
 
@@ -89,8 +94,8 @@ class KvStore {
   struct Table {
     std::mutex mutex;
     std::map<std::string, std::string> values;
-    corewal::Lsn next;  // values are what all records below it make
-    std::string image;  // the file of the last checkpoint; empty: none
+    corewal::Lsn next;        // values are what all records below it make
+    corewal::Lsn checkpoint;  // the last one's `next`
   };
 
   static uint32_t ShardOf(const std::string& key) { return examples::PartitionOf(key, kShards); }
@@ -134,17 +139,21 @@ class KvStore {
     Table& table = tables_[shard];
     const auto checkpoint = engine_->recovered_checkpoint(corewal::ShardId{shard});
     if (checkpoint.ok()) {
-      RETURN_IF_ERROR(ReadImage(table, checkpoint->lsn, checkpoint->note));
+      absl::Status read = ReadImage(table, checkpoint->lsn, checkpoint->note);
+      if (!read.ok()) return read;
     } else if (!absl::IsNotFound(checkpoint.status())) {
       return checkpoint.status();
     }
-    ASSIGN_OR_RETURN(auto replay, engine_->Replay(corewal::ShardId{shard}, table.next));
+    const auto replay = engine_->Replay(corewal::ShardId{shard}, table.next);
+    if (!replay.ok()) return replay.status();
     corewal::RecordView record;
-    while (replay->Next(&record)) {
+    while ((*replay)->Next(&record)) {
       const auto* bytes = reinterpret_cast<const char*>(record.payload.data());
-      RETURN_IF_ERROR(Apply(table, record.lsn, record.type, {bytes, record.payload.size()}));
+      absl::Status done =
+          Apply(table, record.lsn, record.type, std::string(bytes, record.payload.size()));
+      if (!done.ok()) return done;
     }
-    return replay->status();  // not every end of a log is a good one: never leave this out
+    return (*replay)->status();  // not every end of a log is a good one: never leave this out
   }
 
   // An image is the records that would make the table, each behind its length and a space.
@@ -160,47 +169,30 @@ class KvStore {
         image += std::to_string(record.size()) + ' ' + record;
       }
     }
-    const std::string name = "table-" + std::to_string(shard) + '-' + std::to_string(next.value());
-    if (next == corewal::Lsn{} || name == table.image) return absl::OkStatus();  // nothing is new
-    corewal::FileSystem& files = corewal::FileSystem::Host();
-    RETURN_IF_ERROR(files.WriteSmallFile(directory_ + '/' + name, image));  // durable, as a whole
-    RETURN_IF_ERROR(engine_->Checkpoint(
+    if (next == table.checkpoint) return absl::OkStatus();  // nothing is new
+    absl::Status done = engine_->Checkpoint(                // durable, as a whole
         corewal::ShardId{shard}, next,
-        absl::Span(reinterpret_cast<const std::byte*>(name.data()), name.size())));
-    const std::string before = std::exchange(table.image, name);
-    if (!before.empty()) RETURN_IF_ERROR(files.Remove(directory_ + '/' + before));
+        absl::Span(reinterpret_cast<const std::byte*>(image.data()), image.size()));
+    if (!done.ok()) return done;
+    table.checkpoint = next;
     return engine_->TruncateBefore(corewal::ShardId{shard}, next);
   }
 
-  absl::Status ReadImage(Table& table, corewal::Lsn next, const std::string& name) {
-    ASSIGN_OR_RETURN(const std::string image, corewal::FileSystem::Host().ReadSmallFile(
-                                                  directory_ + '/' + name, UINT64_MAX));
+  static absl::Status ReadImage(Table& table, corewal::Lsn next, const std::string& image) {
     for (size_t at = 0; at < image.size();) {
       const size_t record = image.find(' ', at) + 1;
       const size_t size = std::strtoul(image.c_str() + at, nullptr, 10);
-      if (record == 0 || size > image.size() - record) return absl::DataLossError(name);
-      RETURN_IF_ERROR(Apply(table, next, kPut, image.substr(record, size)));
+      if (record == 0 || size > image.size() - record) {
+        return absl::DataLossError("an image that is not a KvStore's");
+      }
+      absl::Status done = Apply(table, next, kPut, image.substr(record, size));
+      if (!done.ok()) return done;
       at = record + size;
     }
-    table.next = next;
-    table.image = name;
+    table.next = table.checkpoint = next;
     return absl::OkStatus();
   }
 
-  // A crash between the steps of Checkpoint leaves an image that no checkpoint names, or no longer.
-  absl::Status RemoveOtherImages() {
-    corewal::FileSystem& files = corewal::FileSystem::Host();
-    ASSIGN_OR_RETURN(const auto entries, files.List(directory_));
-    for (const corewal::DirectoryEntry& entry : entries) {
-      const auto named = [&](const Table& table) { return table.image == entry.name; };
-      if (entry.name.rfind("table-", 0) != 0) continue;
-      if (std::any_of(tables_.begin(), tables_.end(), named)) continue;
-      RETURN_IF_ERROR(files.Remove(directory_ + '/' + entry.name));
-    }
-    return absl::OkStatus();
-  }
-
-  std::string directory_;
   std::array<Table, kShards> tables_;
   std::unique_ptr<corewal::Engine> engine_;  // last, so first to go: its callbacks use the tables
 };

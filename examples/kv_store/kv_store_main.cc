@@ -36,7 +36,7 @@ absl::Status Load(KvStore& store) {
       if (!std::getline(std::cin, line)) return absl::OkStatus();
       started.push_back(Change(store, line));
     } else {
-      RETURN_IF_ERROR(started.front().get());
+      if (absl::Status done = started.front().get(); !done.ok()) return done;
       started.pop_front();
       std::cout << "ok " << ++answered << std::endl;
     }
