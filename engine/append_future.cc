@@ -1,7 +1,9 @@
 #include "engine/append_future.h"
 
 #include "base/check.h"
+#include "base/status_macros.h"
 #include "engine/append_state.h"
+#include "engine/shard_turn.h"
 
 namespace corewal {
 
@@ -28,14 +30,22 @@ bool AppendFuture::ready() const {
   return state_->ready();
 }
 
+absl::Status AppendFuture::CheckMayWait() const {
+  if (!ShardTurn::InAny() || ready()) return absl::OkStatus();
+  return ShardTurn::Refusal("waiting for an append",
+                            "the append goes on; use a callback, co_await or ready()");
+}
+
 absl::StatusOr<Lsn> AppendFuture::Wait() {
   CHECK(valid());
+  RETURN_IF_ERROR(CheckMayWait());
   state_->WaitUntil(kNever);
   return state_->result();
 }
 
 absl::StatusOr<Lsn> AppendFuture::WaitFor(absl::Duration timeout) {
   CHECK(valid());
+  RETURN_IF_ERROR(CheckMayWait());
   if (!state_->WaitUntil(DeadlineAfter(timeout))) {
     return absl::DeadlineExceededError("the append is not durable yet; it goes on");
   }
@@ -44,6 +54,7 @@ absl::StatusOr<Lsn> AppendFuture::WaitFor(absl::Duration timeout) {
 
 absl::StatusOr<Lsn> AppendFuture::Wait(const std::stop_token& stop) {
   CHECK(valid());
+  RETURN_IF_ERROR(CheckMayWait());
   if (!state_->WaitUntil(kNever, stop)) {
     return absl::CancelledError("the wait was stopped; the append goes on");
   }

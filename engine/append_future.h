@@ -35,7 +35,9 @@ class AppendFuture {
 
   bool valid() const { return state_ != nullptr; }
   bool ready() const;
-  // Blocks until ready. Must be valid, here and below.
+  // Blocks until ready. Must be valid, here and below. FailedPrecondition, if it is not ready and
+  // this is a callback on a shard's thread, which could wait for itself; the append goes on. A
+  // host's thread that runs the shard calls Shard::Poll until ready() instead.
   absl::StatusOr<Lsn> Wait();
   // DeadlineExceeded: not ready yet; the append itself goes on and the future stays valid.
   absl::StatusOr<Lsn> WaitFor(absl::Duration timeout);
@@ -64,6 +66,7 @@ class AppendFuture {
   friend class Engine;
   friend class AppendPath;
   explicit AppendFuture(AppendState* state) : state_(state) {}
+  absl::Status CheckMayWait() const;
   bool Suspend(void* address, void (*resume)(void*));
   absl::StatusOr<Lsn> Result() const;  // requires ready()
   AppendState* state_ = nullptr;

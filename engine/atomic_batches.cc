@@ -93,9 +93,22 @@ uint64_t AtomicBatches::begun() const {
   return begun_;
 }
 
-bool AtomicBatches::frozen() const {
+bool AtomicBatches::Held(ShardId shard) const {
   const std::lock_guard lock(mutex_);
-  return frozen_;
+  const auto held = held_.find(ToIndex(shard));
+  return held != held_.end() && FloorsLocked()[ToIndex(shard)] == held->second;
+}
+
+absl::Status AtomicBatches::status() const {
+  const std::lock_guard lock(mutex_);
+  if (undecided_.ok()) return absl::OkStatus();
+  std::string text = "a failure left an atomic batch undecided; until the log is reopened ";
+  for (const auto& [shard, lsn] : held_) {
+    absl::StrAppend(&text, "shard ", shard, " is truncated no further than lsn ", lsn.value(),
+                    ", ");
+  }
+  absl::StrAppend(&text, "for: ", undecided_.message());
+  return absl::Status(undecided_.code(), text);
 }
 
 bool AtomicBatches::Aborted(const AtomicBatch& batch) const {
@@ -197,14 +210,6 @@ AppendState* AtomicBatches::Settle(AtomicBatch* batch, Lsn* home_lsn) {
   *home_lsn = batch->home_lsn;
   AppendState* const succeeded = batch->cause.ok() ? std::exchange(batch->state, nullptr) : nullptr;
   if (batch->undurable > 0) return succeeded;
-  if (batch->undecided && !frozen_) {
-    frozen_floors_ = FloorsLocked();
-    frozen_ = true;
-  }
-  if (frozen_) {
-    list_.erase(batch->place);
-    return succeeded;
-  }
   while (!list_.empty()) {
     const AtomicBatch& front = *list_.front();
     if (front.parts_open > 0 || front.undurable > 0 || !front.home_settled) break;
@@ -213,12 +218,30 @@ AppendState* AtomicBatches::Settle(AtomicBatch* batch, Lsn* home_lsn) {
   return succeeded;
 }
 
+void AtomicBatches::Hold(ShardId shard, Lsn lsn) {
+  if (lsn == Lsn()) return;  // never appended
+  const auto [held, first] = held_.try_emplace(ToIndex(shard), lsn);
+  if (!first) held->second = std::min(held->second, lsn);
+}
+
+// The oldest. Its parts stand below every record of those still in the list, so they go below the
+// floors, unless these are held.
 void AtomicBatches::Retire(List::iterator at) {
   const AtomicBatch& batch = **at;
-  if (!batch.cause.ok()) {
+  if (batch.undecided) {
+    if (undecided_.ok()) undecided_ = batch.cause;
+    Hold(batch.home, batch.home_lsn);
+    for (const AtomicHomeRecord::Part& part : batch.parts) Hold(part.shard, part.lsn);
+  } else if (!batch.cause.ok()) {
     for (const AtomicHomeRecord::Part& part : batch.parts) {
       if (part.lsn != Lsn()) hidden_.insert({ToIndex(part.shard), part.lsn});
     }
+  } else if (std::any_of(batch.parts.begin(), batch.parts.end(), [this](const auto& part) {
+               const auto held = held_.find(ToIndex(part.shard));
+               return held != held_.end() && held->second <= part.lsn;
+             })) {
+    // Recovery will find that part above the floor, and look for the home.
+    Hold(batch.home, batch.home_lsn);
   }
   list_.erase(at);
 }
@@ -236,12 +259,13 @@ std::vector<Lsn> AtomicBatches::FloorsLocked() const {
     keep(batch->home, batch->home_lsn);
     for (const AtomicHomeRecord::Part& part : batch->parts) keep(part.shard, part.lsn);
   }
+  for (const auto& [shard, lsn] : held_) floors[shard] = std::min(floors[shard], lsn);
   return floors;
 }
 
 void AtomicBatches::Floors(std::vector<Lsn>* floors, std::set<RecordPlace>* hidden) const {
   const std::lock_guard lock(mutex_);
-  *floors = frozen_ ? frozen_floors_ : FloorsLocked();
+  *floors = FloorsLocked();
   hidden->clear();
   for (const RecordPlace& place : hidden_) {
     if (place.second < (*floors)[place.first]) hidden->insert(place);
@@ -250,7 +274,7 @@ void AtomicBatches::Floors(std::vector<Lsn>* floors, std::set<RecordPlace>* hidd
 
 Lsn AtomicBatches::Floor(ShardId shard) const {
   const std::lock_guard lock(mutex_);
-  return frozen_ ? frozen_floors_[ToIndex(shard)] : FloorsLocked()[ToIndex(shard)];
+  return FloorsLocked()[ToIndex(shard)];
 }
 
 bool AtomicBatches::Hidden(const RecordPlace& place) const {

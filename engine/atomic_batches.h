@@ -14,13 +14,15 @@
 // floor is at most its shard's durable LSN.
 // Thread: any. The mutex is not on the path of ordinary appends.
 // Failure: a record that could not be appended aborts its batch: what of it is in the logs is
-// hidden for good. If a write or sync failed, only recovery can decide: the floors stay where they
-// are.
+// hidden for good. If a write or sync failed, only recovery can decide: below that batch's records
+// the floors of their shards are held, and below the home of every later batch that has a part
+// beyond a floor that is held. All else goes on.
 #ifndef COREWAL_ENGINE_ATOMIC_BATCHES_H_
 #define COREWAL_ENGINE_ATOMIC_BATCHES_H_
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -105,7 +107,11 @@ class AtomicBatches {
   Lsn Floor(ShardId shard) const;
   bool Hidden(const RecordPlace& place) const;
   uint64_t begun() const;
-  bool frozen() const;  // a batch is undecided: no floor moves any more
+  // A batch that a failure left undecided holds this shard's floor, and it stands there by now: no
+  // record behind it is decided before the engine is reopened.
+  bool Held(ShardId shard) const;
+  // OK, or which shards' floors are held, and where, for what failure.
+  absl::Status status() const;
 
  private:
   // Under one lock, so that on every shard parts have the order in which their batches began.
@@ -119,6 +125,7 @@ class AtomicBatches {
   // After a change: retires what is done. Whom to tell of success.
   AppendState* Settle(AtomicBatch* batch, Lsn* home_lsn);
   void Retire(List::iterator at);
+  void Hold(ShardId shard, Lsn lsn);
 
   const uint64_t opening_;
   const Epochs& epochs_;
@@ -127,8 +134,10 @@ class AtomicBatches {
   List list_;  // in the order they began
   uint64_t begun_ = 0;
   bool shut_ = false;
-  bool frozen_ = false;  // a batch is undecided: the floors stay
-  std::vector<Lsn> frozen_floors_;
+  // By shard: no floor goes beyond. Of batches that are undecided, or cannot be forgotten because
+  // of such; they are in no list any more.
+  std::map<uint32_t, Lsn> held_;
+  absl::Status undecided_;        // OK, or the first failure that left a batch undecided
   std::set<RecordPlace> hidden_;  // of aborted batches; durable, and below the floors
 };
 

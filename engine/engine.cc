@@ -145,6 +145,7 @@ absl::StatusOr<Epoch> Engine::AdvanceEpoch() {
 }
 
 absl::StatusOr<Epoch> Engine::Barrier(absl::Duration timeout) {
+  RETURN_IF_ERROR(impl_->CheckMayWait("Barrier"));
   for (const auto& core : impl_->cores()) {
     if (!core->OnOwnerThread()) continue;
     return absl::FailedPreconditionError(
@@ -158,6 +159,7 @@ absl::StatusOr<Epoch> Engine::Barrier(absl::Duration timeout) {
 
 Epoch Engine::durable_epoch() const { return impl_->epochs().durable(); }
 absl::Status Engine::epoch_status() const { return impl_->epochs().status(); }
+absl::Status Engine::atomic_status() const { return impl_->batches().status(); }
 Epoch Engine::recovered_epoch() const { return impl_->recovered_epoch(); }
 
 Lsn Engine::durable_lsn(ShardId shard) const {
@@ -196,12 +198,14 @@ absl::StatusOr<std::unique_ptr<Subscription>> Engine::Subscribe(ShardId shard, L
   };
   source.over = [impl = impl_.get(), core]() -> absl::Status {
     if (core->failed()) return core->info().failure;
-    if (impl->batches().frozen()) return impl->epochs().status();
+    if (impl->batches().Held(core->shard())) return impl->batches().status();
     if (!core->closed()) return absl::OkStatus();
     return absl::FailedPreconditionError(
         absl::StrCat("shard ", ToIndex(core->shard()), " is closed, and was read to its end"));
   };
-  source.wait = [core, limit = source.limit, over = source.over](Lsn beyond, MonotonicNs deadline) {
+  source.wait = [impl = impl_.get(), core, limit = source.limit, over = source.over](
+                    Lsn beyond, MonotonicNs deadline) {
+    if (!impl->CheckMayWait("").ok()) deadline = 0;
     while (limit() <= beyond && over().ok()) {
       if (Clock::System().Now() >= deadline) return false;
       // A batch may be decided by another shard: that moves no durable LSN here.
@@ -284,6 +288,7 @@ EngineMetrics Engine::metrics() const {
   metrics.open_epoch = impl_->epochs().open();
   metrics.durable_epoch = durable_epoch();
   metrics.epoch_status = epoch_status();
+  metrics.atomic_status = atomic_status();
   metrics.atomic_batches = impl_->batches().begun();
   return metrics;
 }

@@ -92,6 +92,10 @@ class Engine {
   absl::StatusOr<AppendFuture> AppendAtomically(
       absl::Span<const AtomicPart> parts, absl::Duration wait_for_room = absl::ZeroDuration());
 
+  // OK, or which failure left a batch undecided, and which shards can be truncated only so far
+  // until the engine is reopened, which decides it.
+  absl::Status atomic_status() const;
+
   // Every record with an LSN below it is durable. Lock-free.
   Lsn durable_lsn(ShardId shard) const;
 

@@ -1,99 +1,16 @@
-// How an engine is opened and closed.
-#include <pthread.h>
-#include <sched.h>
-
+// How an engine is opened: what is found on disk, and what is decided about it.
 #include <algorithm>
-#include <future>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/check.h"
 #include "base/random.h"
 #include "base/status_macros.h"
 #include "engine/engine_impl.h"
+#include "engine/engine_options.h"
+#include "io_backend/directory_names.h"
 #include "wal/segment_set.h"
 
 namespace corewal {
-namespace {
-
-constexpr uint32_t kShardsMax = 1024;
-const LogEndReport kNothingFound{.end = LogEnd::kEmpty, .row = "E0"};
-
-absl::Status OutOfRange(absl::string_view name, uint64_t value, absl::string_view want) {
-  return absl::InvalidArgumentError(absl::StrCat(name, " ", value, ": want ", want));
-}
-
-// Before anything is touched: what each shard would find out for itself when it is half open.
-absl::Status CheckShardOptions(const ShardOptions& shard) {
-  const uint32_t mailbox = shard.mailbox_bytes;
-  if (mailbox < 4096 || mailbox > 1u << 30 || (mailbox & (mailbox - 1)) != 0) {
-    return OutOfRange("mailbox_bytes", mailbox, "a power of two from 4096 to 1 GiB");
-  }
-  if (shard.segment_bytes < kSegmentBytesMin || shard.segment_bytes > kSegmentBytesMax ||
-      shard.segment_bytes % kBlockBytes != 0) {
-    return OutOfRange("segment_bytes", shard.segment_bytes,
-                      absl::StrCat("a multiple of ", kBlockBytes, " from ", kSegmentBytesMin,
-                                   " to ", kSegmentBytesMax));
-  }
-  if (shard.segments_ready < 1 || shard.segments_ready > 64) {
-    return OutOfRange("segments_ready", shard.segments_ready, "1 to 64");
-  }
-  if (shard.segments_first > 1024) {
-    return OutOfRange("segments_first", shard.segments_first, "at most 1024");
-  }
-  if (shard.log_bytes_max != 0 && shard.log_bytes_max < 2 * shard.segment_bytes) {
-    return OutOfRange("log_bytes_max", shard.log_bytes_max,
-                      "at least two segments, or 0 for no limit");
-  }
-  if (shard.io.buffers < 3 || shard.io.buffers > 4088) {
-    return OutOfRange("buffers", shard.io.buffers, "3 to 4088");
-  }
-  if (shard.io.buffer_bytes < 4 * kBlockBytes || shard.io.buffer_bytes % kBlockBytes != 0 ||
-      shard.io.buffer_bytes > 64u << 20) {
-    return OutOfRange(
-        "buffer_bytes", shard.io.buffer_bytes,
-        absl::StrCat("a multiple of ", kBlockBytes, " from ", 4 * kBlockBytes, " to 64 MiB"));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckOptions(const EngineOptions& options) {
-  if (options.directory.empty()) return absl::InvalidArgumentError("directory: none given");
-  if (options.shards < 1 || options.shards > kShardsMax) {
-    return OutOfRange("shards", options.shards, absl::StrCat("1 to ", kShardsMax));
-  }
-  return CheckShardOptions(options.shard);
-}
-
-void PinToCpu(std::thread& thread, uint32_t index) {
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return;
-  int nth = static_cast<int>(index % static_cast<uint32_t>(std::max(1, CPU_COUNT(&allowed))));
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (!CPU_ISSET(cpu, &allowed) || nth-- > 0) continue;
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(cpu, &one);
-    pthread_setaffinity_np(thread.native_handle(), sizeof(one), &one);  // a wish, not a need
-    return;
-  }
-}
-
-// A process that died may have made the log's directory, or one above it, and not synced its name.
-// What cannot be opened to be synced was not made by this user.
-absl::Status SyncNamesAbove(FileSystem& files, std::string path) {
-  for (;;) {
-    while (path.size() > 1 && path.back() == '/') path.pop_back();
-    if (path == "/" || path == ".") return absl::OkStatus();
-    const size_t slash = path.rfind('/');
-    path = slash == std::string::npos ? "." : path.substr(0, std::max<size_t>(slash, 1));
-    const absl::Status synced = files.SyncDirectory(path);
-    if (!synced.ok() && !absl::IsPermissionDenied(synced)) return synced;
-  }
-}
-
-}  // namespace
 
 std::string Engine::Impl::DirectoryOf(ShardId shard) const {
   return ShardDirectory(options_.directory, shard);
@@ -116,7 +33,7 @@ absl::StatusOr<std::unique_ptr<StorageIo>> Engine::Impl::CreateReadIo(uint32_t b
 }
 
 absl::Status Engine::Impl::Open() {
-  RETURN_IF_ERROR(CheckOptions(options_));
+  RETURN_IF_ERROR(CheckEngineOptions(options_));
   FileSystem& files = *environment_.files;
   RETURN_IF_ERROR(files.CreateDirectories(options_.directory));
   ASSIGN_OR_RETURN(lock_, files.Lock(absl::StrCat(options_.directory, "/", kLockFileName)));
@@ -262,157 +179,6 @@ absl::Status Engine::Impl::SyncRecoveredShards(bool all) {
     RETURN_IF_ERROR(SyncRecovered(*environment_.files, DirectoryOf(ShardId{index}), log));
   }
   return absl::OkStatus();
-}
-
-absl::Status Engine::Impl::MakeCores(bool mark_opening) {
-  for (uint32_t i = 0; i < options_.shards; ++i) {
-    const ShardId shard{i};
-    RETURN_IF_ERROR(environment_.files->CreateDirectories(DirectoryOf(shard)));
-    RecoveredLog& log = recovered_[i];
-    if (log.end.end == LogEnd::kNotYet) log.end = kNothingFound;
-    ShardCore::Config config;
-    config.directory = DirectoryOf(shard);
-    config.uuid = meta_.uuid;
-    config.shard = shard;
-    config.options = options_.shard;
-    config.sync_probe = meta_.sync_probe;
-    config.environment = environment_;
-    config.epochs = epochs_.get();
-    config.batches = batches_.get();
-    config.mark_opening = mark_opening;
-    cores_.push_back(std::make_unique<ShardCore>(std::move(config), log));
-    batches_->AddMember(cores_.back().get());
-  }
-  return absl::OkStatus();
-}
-
-absl::Status Engine::Impl::StartThreads() {
-  std::vector<std::future<absl::Status>> opened;
-  absl::Status first;
-  for (uint32_t i = 0; i < options_.shards && first.ok(); ++i) {
-    std::promise<absl::Status> promise;
-    std::future<absl::Status> result = promise.get_future();
-    try {
-      threads_.emplace_back([core = cores_[i].get(), promise = std::move(promise)]() mutable {
-        absl::Status status = core->Open();
-        const bool ok = status.ok();
-        promise.set_value(std::move(status));
-        if (ok) core->Run();
-      });
-    } catch (const std::system_error& error) {
-      first = absl::ResourceExhaustedError(
-          absl::StrCat("shard ", i, ": no thread can be started: ", error.what()));
-      break;
-    }
-    opened.push_back(std::move(result));
-    if (options_.pin_threads) PinToCpu(threads_.back(), i);
-  }
-  for (std::future<absl::Status>& result : opened) first.Update(result.get());
-  return first;
-}
-
-absl::Status Engine::Impl::AllowEpochs() {
-  // Acquire: pairs with the release below.
-  if (epochs_allowed_.load(std::memory_order_acquire)) return absl::OkStatus();
-  RETURN_IF_ERROR(SaveState([this](EngineState* state) {
-    state->epochs = {recovered_epoch_, last_epoch_seen_, options_.shards};
-  }));
-  epochs_allowed_.store(true, std::memory_order_release);
-  return absl::OkStatus();
-}
-
-absl::Status Engine::Impl::AllowAtomic() {
-  if (atomic_allowed()) return absl::OkStatus();
-  RETURN_IF_ERROR(SaveState([this](EngineState* state) {
-    state->atomic = true;
-    for (const auto& [shard, log] : recovered_) state->floors[shard] = log.end.lsn;
-  }));
-  atomic_allowed_.store(true, std::memory_order_release);
-  return absl::OkStatus();
-}
-
-absl::Status Engine::Impl::SaveState(const std::function<void(EngineState*)>& change) {
-  const std::lock_guard lock(state_mutex_);
-  EngineState next = state_due_.value_or(state_);
-  if (change) change(&next);
-  if (next.atomic) {
-    std::vector<Lsn> floors;
-    std::set<RecordPlace> hidden;
-    batches_->Floors(&floors, &hidden);
-    for (uint32_t i = 0; i < floors.size(); ++i) next.floors[i] = floors[i];
-    next.hidden.insert(hidden.begin(), hidden.end());
-  }
-  if (next == state_) return absl::OkStatus();
-  RETURN_IF_ERROR(WriteEngineState(*environment_.files, options_.directory, next));
-  state_ = std::move(next);
-  state_due_.reset();
-  return absl::OkStatus();
-}
-
-bool Engine::Impl::AtomicUsed() const {
-  const std::lock_guard lock(state_mutex_);
-  return state_.atomic;
-}
-
-Lsn Engine::Impl::SavedFloor(ShardId shard) const {
-  const std::lock_guard lock(state_mutex_);
-  return state_.floor(ToIndex(shard));
-}
-
-std::optional<Lsn> Engine::Impl::recovered_checkpoint(ShardId shard) const {
-  const std::lock_guard lock(state_mutex_);
-  const auto found = state_.checkpoints.find(ToIndex(shard));
-  if (found == state_.checkpoints.end()) return std::nullopt;
-  return found->second;
-}
-
-Engine::Impl::~Impl() {
-  if (Close().ok() || !in_child()) return;
-  // In a forked child there are no such threads, and the rings, the callbacks and the log are the
-  // parent's: nothing of it is touched.
-  for (std::thread& thread : threads_) thread.detach();
-  for (auto& core : cores_) core.release();  // NOLINT(bugprone-unused-return-value)
-}
-
-// Batches under way come to their end while the shards still run: on the engine's threads, or here
-// if all shards are this thread's.
-void Engine::Impl::FinishBatches() {
-  batches_->Shut();
-  const bool host = options_.threads == EngineOptions::Threads::kHost;
-  for (const auto& core : cores_) {
-    core->BeginClosing();
-    if (host && (core->closed() || !core->OnOwnerThread())) return;
-  }
-  while (!batches_->idle()) {
-    if (!host) Clock::System().SleepUntil(Clock::System().Now() + 100'000);
-    for (const auto& core : cores_) {
-      if (host) core->Wait(core->clock().Now() + 100'000).IgnoreError();
-    }
-  }
-}
-
-absl::Status Engine::Impl::Close() {
-  if (in_child()) {
-    return absl::FailedPreconditionError("the engine is that of the process that forked this one");
-  }
-  if (closed_) return close_status_;
-  for (uint32_t i = 0; i < attached_.size(); ++i) {
-    if (!attached_[i] || cores_[i]->closed() || cores_[i]->OnOwnerThread()) continue;
-    return absl::FailedPreconditionError(absl::StrCat(
-        "shard ", i, " is attached to a thread that has not closed it: call its Close() there"));
-  }
-  closed_ = true;
-  if (!attached_.empty()) FinishBatches();
-  for (auto& core : cores_) core->Shut();
-  for (std::thread& thread : threads_) thread.join();
-  for (auto& core : cores_) {
-    if (!core->closed()) core->Close().IgnoreError();
-    close_status_.Update(core->info().failure);
-  }
-  // The next opening need not look at what is decided; without this it looks again.
-  if (batches_ != nullptr && AtomicUsed()) SaveState(nullptr).IgnoreError();
-  lock_.reset();
-  return close_status_;
 }
 
 }  // namespace corewal

@@ -37,7 +37,8 @@ class Request final : public ControlItem {
   AppendState* const state_;
 };
 
-// Runs `body` on the shard's thread and waits for its answer; on that thread itself, drives it.
+// Runs `body` on the shard's thread and waits for its answer; on that thread itself, drives it. Not
+// in a turn of any shard.
 absl::StatusOr<Lsn> CallShard(ShardCore* core, Request::Body body) {
   if (!core->has_thread()) {
     return absl::FailedPreconditionError(
@@ -78,6 +79,7 @@ absl::Status Engine::Checkpoint(ShardId shard, Lsn lsn, absl::Span<const std::by
   }
   ShardCore* core = impl_->core(shard);
   if (core == nullptr) return impl_->NoSuchShard(shard);
+  RETURN_IF_ERROR(impl_->CheckMayWait("Checkpoint"));
   if (lsn > core->durable_lsn()) {
     return absl::FailedPreconditionError(absl::StrCat("checkpoint at lsn ", lsn.value(),
                                                       ": the log is durable to ",
@@ -126,6 +128,7 @@ absl::Status Engine::TruncateBefore(ShardId shard, Lsn lsn) {
   }
   ShardCore* core = impl_->core(shard);
   if (core == nullptr) return impl_->NoSuchShard(shard);
+  if (!core->OnOwnerThread()) RETURN_IF_ERROR(impl_->CheckMayWait("TruncateBefore"));
   Lsn limit = lsn;
   if (impl_->AtomicUsed() && lsn <= core->durable_lsn() &&
       !Mutated(Mutation::kHomeTruncatedTooEarly)) {
@@ -143,6 +146,7 @@ absl::Status Engine::SetCursor(ShardId shard, absl::string_view name, Lsn lsn) {
   }
   ShardCore* core = impl_->core(shard);
   if (core == nullptr) return impl_->NoSuchShard(shard);
+  RETURN_IF_ERROR(impl_->CheckMayWait("SetCursor"));
   return RunOnShard(
       core, [name = std::string(name), lsn](ShardCore& at) { return at.SetCursor(name, lsn); });
 }
@@ -153,6 +157,7 @@ absl::Status Engine::RemoveCursor(ShardId shard, absl::string_view name) {
   }
   ShardCore* core = impl_->core(shard);
   if (core == nullptr) return impl_->NoSuchShard(shard);
+  RETURN_IF_ERROR(impl_->CheckMayWait("RemoveCursor"));
   return RunOnShard(core,
                     [name = std::string(name)](ShardCore& at) { return at.RemoveCursor(name); });
 }

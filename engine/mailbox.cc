@@ -97,12 +97,6 @@ namespace {
 // Before each record of a batch.
 using BatchLength = uint64_t;
 
-uint64_t StoredBytes(const Mailbox::Message& message) {
-  uint64_t bytes = message.prefix.size() + message.payload.size();
-  for (const auto record : message.records) bytes += sizeof(BatchLength) + record.size();
-  return bytes;
-}
-
 void Store(const Mailbox::Message& message, std::byte* to) {
   const auto append = [&to](const void* from, size_t bytes) {
     if (bytes > 0) std::memcpy(to, from, bytes);
@@ -118,6 +112,12 @@ void Store(const Mailbox::Message& message, std::byte* to) {
 }
 
 }  // namespace
+
+uint64_t Mailbox::StoredBytes(const Message& message) {
+  uint64_t bytes = message.prefix.size() + message.payload.size();
+  for (const auto record : message.records) bytes += sizeof(BatchLength) + record.size();
+  return bytes;
+}
 
 absl::Span<const std::byte> Mailbox::NextOfBatch(absl::Span<const std::byte>* rest) {
   BatchLength length;
@@ -203,32 +203,6 @@ void Mailbox::Pop() {
   for (uint64_t i = 0; i < cells; ++i) HeaderAt(head + i)->cells = 0;
   // Release: the cleared words are visible before the cells can be reserved again.
   head_.store(head + cells, std::memory_order_release);
-}
-
-bool Mailbox::WaitForRoom(uint32_t seen, MonotonicNs deadline) {
-  // Acquire-release, as in TellRoom: of the two read-modify-writes of room_waiters_ the later one
-  // sees what was done before the earlier one. So either TellRoom finds a waiter here, or the Pops
-  // and the count before it are visible below.
-  room_waiters_.fetch_add(1, std::memory_order_acq_rel);
-  bool in_time = true;
-  while (room_made_.load(std::memory_order_acquire) == seen && !shut()) {
-    if (deadline != kNever && Clock::System().Now() >= deadline) {
-      in_time = false;
-      break;
-    }
-    FutexWait(room_made_, seen, deadline);
-  }
-  room_waiters_.fetch_sub(1, std::memory_order_relaxed);
-  return in_time;
-}
-
-void Mailbox::TellRoom() {
-  // Release: who sees the new count sees the room. It moves also while nobody waits, for the sake
-  // of a producer between its failed Push and WaitForRoom.
-  room_made_.fetch_add(1, std::memory_order_release);
-  if (room_waiters_.fetch_add(0, std::memory_order_acq_rel) != 0) {
-    FutexWake(room_made_, INT32_MAX);
-  }
 }
 
 bool Mailbox::Arm(Bed bed, bool blocked) {

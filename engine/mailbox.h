@@ -25,6 +25,7 @@
 #include "absl/types/span.h"
 #include "base/clock.h"
 #include "engine/append_state.h"
+#include "engine/room_signal.h"
 #include "wal/log_writer.h"
 
 namespace corewal {
@@ -54,6 +55,8 @@ class Mailbox {
   explicit Mailbox(uint32_t bytes);
   ~Mailbox();
 
+  // What Peek will show as the payload's size: with prefix, or records and their lengths.
+  static uint64_t StoredBytes(const Message& message);
   // False: full, nothing happened. Copies the payload.
   bool Push(const Message& message);
   // The oldest message, if any. Stays until Pop.
@@ -62,10 +65,12 @@ class Mailbox {
 
   // Until the shard has made room since `seen` (room_seen() before the Push that failed), the
   // mailbox is shut, or `deadline`. False: the deadline passed.
-  uint32_t room_seen() const { return room_made_.load(std::memory_order_acquire); }
-  bool WaitForRoom(uint32_t seen, MonotonicNs deadline);
+  uint32_t room_seen() const { return room_.Seen(); }
+  bool WaitForRoom(uint32_t seen, MonotonicNs deadline) {
+    return room_.Wait(seen, deadline, [this] { return shut(); });
+  }
   // After some Pops: wakes those who wait for room. No system call if there are none.
-  void TellRoom();
+  void TellRoom() { room_.Tell(); }
 
   // Where the next message will be reserved, and whether everything reserved before `position` has
   // been popped.
@@ -130,9 +135,7 @@ class Mailbox {
   alignas(64) std::atomic<uint64_t> tail_{0};
   alignas(64) std::atomic<uint64_t> head_{0};
   alignas(64) std::atomic<uint32_t> sleeping_{0};  // a Bed; the futex word of kFutex
-  // Producers that wait for room, and how often there was news for them (their futex word).
-  alignas(64) std::atomic<uint32_t> room_waiters_{0};
-  std::atomic<uint32_t> room_made_{0};
+  alignas(64) RoomSignal room_;
 };
 
 }  // namespace corewal

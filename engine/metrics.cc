@@ -180,6 +180,9 @@ std::string EngineMetrics::ToPrometheus() const {
          durable_epoch.value());
   single("epochs_stopped", "gauge", "1: a shard's failure stops the epochs.",
          epoch_status.ok() ? 0 : 1);
+  single("atomic_batches_undecided", "gauge",
+         "1: a failure left an atomic batch undecided; truncation goes only so far.",
+         atomic_status.ok() ? 0 : 1);
   single("atomic_batches_total", "counter", "Atomic batches begun.", atomic_batches);
   return out;
 }

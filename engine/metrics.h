@@ -19,6 +19,7 @@ struct EngineMetrics {
   Epoch open_epoch;
   Epoch durable_epoch;
   absl::Status epoch_status;
+  absl::Status atomic_status;   // as Engine::atomic_status()
   uint64_t atomic_batches = 0;  // begun
 
   // The text exposition format, version 0.0.4.

@@ -40,6 +40,10 @@ struct ShardOptions {
   uint32_t segments_first = 0;           // this many before the first append, if more; 0 .. 1024
   uint32_t sync_delay_us_max = 0;        // hold a partial batch this long for company
   uint32_t mailbox_bytes = 4u << 20;     // for appends from other threads; a power of two
+  // Of records above 16 KiB from other threads, accepted and not yet durable, while smaller ones
+  // come (one in the last second), so that these do not queue behind them; a single one may be
+  // larger. 0: no limit. See SendOptions::wait_for_room.
+  uint64_t large_bytes_max = 1u << 20;
   // Of the shard's segment files, prepared ones included: at least two segments; 0: no limit.
   // Appends that would need more are refused (ResourceExhausted) until TruncateBefore makes room.
   uint64_t log_bytes_max = 0;
@@ -50,8 +54,9 @@ struct ShardOptions {
 struct SendOptions {
   Durability durability = Durability::kDurable;
   RecordType type = RecordType::kUser;  // the user's types: 0 .. 127
-  // How long to wait for room while the mailbox is full. Zero: ResourceExhausted at once. Not from
-  // the shard's own thread or from a callback.
+  // How long to wait for room while the mailbox is full, or ShardOptions::large_bytes_max reached.
+  // Zero: ResourceExhausted at once. FailedPrecondition: there is no room, and this is the shard's
+  // own thread, which alone could make it; a callback runs there.
   absl::Duration wait_for_room = absl::ZeroDuration();
 };
 

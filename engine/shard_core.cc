@@ -20,6 +20,10 @@ namespace {
 
 constexpr MonotonicNs kInfoIntervalNs = 5'000'000;
 
+absl::Status InCallback(absl::string_view call) {
+  return ShardTurn::Refusal(call, "return from it, and the shard goes on");
+}
+
 // Beyond one slot per buffer: syncs of two segments, one step of preparation, and room to spare.
 StorageIoOptions WithRoomForLog(StorageIoOptions io, const ShardOptions& options) {
   io.queue_depth = std::max(io.queue_depth, io.buffers + 8);
@@ -35,6 +39,7 @@ ShardCore::ShardCore(Config config, RecoveredLog recovered)
     : config_(std::move(config)),
       recovered_(std::move(recovered)),
       mailbox_(config_.options.mailbox_bytes),
+      large_gate_(config_.options.large_bytes_max),
       mailbox_clock_(*this),
       open_here_(config_.mark_opening ? Epoch() : config_.epochs->first_open()) {
   durable_.store(recovered_.end.lsn.value(), std::memory_order_release);
@@ -82,13 +87,19 @@ absl::Status ShardCore::Open() {
 }
 
 void ShardCore::Shut() {
-  mailbox_.Shut();
+  ShutMailbox();
   mailbox_.Interrupt();
+}
+
+void ShardCore::ShutMailbox() {
+  mailbox_.Shut();
+  large_gate_.signal().Tell();
 }
 
 // Take in, then sleep where the next thing will happen: in the ring while I/O is under way, else at
 // the mailbox. A message, a request or a closed epoch ends either.
-void ShardCore::Run() {
+void ShardCore::Loop() {
+  const ShardTurn turn(this);
   for (;;) {
     const bool moved = TakeIn();
     // A ring that is broken may keep its operations for good.
@@ -106,6 +117,10 @@ void ShardCore::Run() {
     }
     Publish();
   }
+}
+
+void ShardCore::Run() {
+  Loop();
   Close().IgnoreError();
   // The ring goes with the thread that made it. Nobody else touches writer and storage: the owner
   // is gone first, since a later thread may get its id.
@@ -165,6 +180,8 @@ absl::StatusOr<Lsn> ShardCore::Append(absl::Span<const std::byte> payload,
 }
 
 absl::Status ShardCore::Poll() {
+  if (ShardTurn::In(this)) return InCallback("Poll");
+  const ShardTurn turn(this);
   if (epoll_fd_ >= 0) {
     eventfd_t ignored;
     eventfd_read(mailbox_fd_, &ignored);  // non-blocking: EAGAIN when nobody wrote
@@ -183,6 +200,8 @@ absl::Status ShardCore::Poll() {
 }
 
 absl::Status ShardCore::Wait(MonotonicNs deadline) {
+  if (ShardTurn::In(this)) return InCallback("Wait");
+  const ShardTurn turn(this);
   const bool moved = TakeIn();
   const bool nothing_due = writer_->appended() == writer_->durable() ||
                            (writer_->failure().ok() && writer_->next_timer() == kNever);
@@ -198,6 +217,8 @@ absl::Status ShardCore::Wait(MonotonicNs deadline) {
 }
 
 absl::Status ShardCore::WaitDurable() {
+  if (ShardTurn::In(this)) return InCallback("WaitDurable");
+  const ShardTurn turn(this);
   TakeIn();
   writer_->WaitDurable().IgnoreError();
   Publish();
@@ -276,8 +297,10 @@ void ShardCore::RefuseMessages() {
 }
 
 absl::Status ShardCore::Close() {
-  mailbox_.Shut();
   if (closed_) return info().failure;
+  if (ShardTurn::In(this)) return InCallback("Close");
+  ShutMailbox();
+  const ShardTurn turn(this);
   if (writer_ == nullptr) {
     RefuseMessages();
     RefuseControls();
@@ -296,7 +319,15 @@ absl::Status ShardCore::Close() {
   return status;
 }
 
+// Before anybody is answered, so that who goes on with the next large record finds room for it.
+void ShardCore::ReleaseLarge() {
+  const bool failed = !writer_->failure().ok();
+  const Lsn end = failed ? Lsn(UINT64_MAX) : writer_->durable();
+  if (large_gate_.Release(end, writer_->submitted(), writer_->written())) mailbox_.TellRoom();
+}
+
 void ShardCore::PublishDurable() {
+  ReleaseLarge();
   const uint64_t durable = writer_->durable().value();
   if (durable == durable_.load(std::memory_order_relaxed)) return;
   // Release: what was done before is visible to who sees the watermark.
@@ -321,6 +352,7 @@ void ShardCore::WaitDurableBeyond(Lsn beyond, MonotonicNs deadline) const {
 void ShardCore::Publish() {
   PublishDurable();
   const MonotonicNs now = clock().Now();
+  if (std::exchange(took_small_, false)) large_gate_.SawSmall(now);
   const bool news = !writer_->failure().ok() && !failed_.load(std::memory_order_relaxed);
   if (now < info_at_ + kInfoIntervalNs && !news) return;
   info_at_ = now;

@@ -3,6 +3,7 @@
 //
 //   one turn:  requests -> messages (bounded) -> barrier of a closed epoch -> the writer's Poll
 //
+// Large records are kept from queueing before small ones where they are accepted (large_gate.h).
 // What a little waiting cures (no buffer free) leaves a message where it is, and so does a full
 // disk if nobody would be told: then the mailbox fills, and producers are refused.
 //
@@ -25,8 +26,10 @@
 #include "engine/control_queue.h"
 #include "engine/environment.h"
 #include "engine/epochs.h"
+#include "engine/large_gate.h"
 #include "engine/mailbox.h"
 #include "engine/shard.h"
+#include "engine/shard_turn.h"
 #include "wal/recovery.h"
 
 namespace corewal {
@@ -56,6 +59,7 @@ class ShardCore final : public Shard, public AtomicBatches::Member {
   absl::Status Push(const Mailbox::Message& message);
   // The same, but waits for room until `deadline`.
   absl::Status PushBlocking(const Mailbox::Message& message, MonotonicNs deadline);
+  // For who was refused: until there is news of room, large or small, since `seen`.
   absl::Status WaitForRoom(uint32_t seen, MonotonicNs deadline);
   uint32_t room_seen() const { return mailbox_.room_seen(); }
   absl::Status PushPart(const Mailbox::Message& message) override;
@@ -115,6 +119,12 @@ class ShardCore final : public Shard, public AtomicBatches::Member {
     ShardCore& core_;
   };
 
+  void Loop();
+  enum class Refused : uint8_t { kNo, kFull, kLarge };
+  absl::Status Push(const Mailbox::Message& message, Refused* refused);
+  absl::Status CheckMayWait() const;
+  absl::Status StayedFull() const;
+  void ShutMailbox();
   // Requests, messages, barriers. Whether anything was taken in.
   bool TakeIn();
   bool RunControls();
@@ -144,6 +154,7 @@ class ShardCore final : public Shard, public AtomicBatches::Member {
   void RefuseMessages();
   void Publish();
   void PublishDurable();
+  void ReleaseLarge();
   absl::Status PublishAll(absl::Status done);  // also what would wait for its turn; gives `done`
   void SetTimer();
   void Refresh(ShardInfo* info) const;  // what changes while it runs; allocates nothing
@@ -152,6 +163,8 @@ class ShardCore final : public Shard, public AtomicBatches::Member {
   const Config config_;
   const RecoveredLog recovered_;
   Mailbox mailbox_;
+  LargeGate large_gate_;
+  bool took_small_ = false;  // since the gate was told
   ControlQueue controls_;
   std::deque<ControlItem*> controls_taken_;  // oldest first; the shard's own
   const MailboxClock mailbox_clock_;

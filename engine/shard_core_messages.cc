@@ -23,6 +23,12 @@ absl::Span<const std::byte> Bytes(const std::string& text) {
 }  // namespace
 
 absl::Status ShardCore::Push(const Mailbox::Message& message) {
+  Refused ignored;
+  return Push(message, &ignored);
+}
+
+absl::Status ShardCore::Push(const Mailbox::Message& message, Refused* refused) {
+  *refused = Refused::kNo;
   if (ProcessGeneration() != process_) {
     return absl::FailedPreconditionError("the engine is that of the process that forked this one");
   }
@@ -43,34 +49,63 @@ absl::Status ShardCore::Push(const Mailbox::Message& message) {
   }
   // A failed shard answers whoever waits for an answer; others learn of it here.
   if (message.state == nullptr && failed_.load(std::memory_order_acquire)) return info().failure;
+  const uint64_t bytes = Mailbox::StoredBytes(message);
+  const bool minded = large_gate_.Minds(bytes);
+  if (minded && mailbox_.shut()) return absl::FailedPreconditionError("the engine is closed");
+  if (minded && !large_gate_.Admit(bytes, clock().Now())) {
+    *refused = Refused::kLarge;
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "shard ", ToIndex(config_.shard), ": ", large_gate_.on_way(),
+        " bytes of large records are on their way, and small ones are not to wait for more; "
+        "nothing was appended; retry"));
+  }
   if (mailbox_.Push(message)) return absl::OkStatus();
+  if (minded) large_gate_.GiveBack(bytes);
   if (mailbox_.shut()) return absl::FailedPreconditionError("the engine is closed");
+  *refused = Refused::kFull;
   return absl::ResourceExhaustedError(absl::StrCat(
       "shard ", ToIndex(config_.shard), ": the mailbox is full; nothing was appended; retry"));
 }
 
-absl::Status ShardCore::WaitForRoom(uint32_t seen, MonotonicNs deadline) {
-  if (OnOwnerThread()) {
-    return absl::FailedPreconditionError("the shard's own thread cannot wait for the shard");
-  }
-  if (mailbox_.WaitForRoom(seen, deadline)) return absl::OkStatus();
+absl::Status ShardCore::CheckMayWait() const {
+  if (!OnOwnerThread() && !ShardTurn::InAny()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("shard ", ToIndex(config_.shard),
+                   " has no room, and a shard's thread that waits for it could wait for itself; "
+                   "nothing was appended"));
+}
+
+absl::Status ShardCore::StayedFull() const {
   return absl::ResourceExhaustedError(
       absl::StrCat("shard ", ToIndex(config_.shard),
-                   ": the mailbox stayed full until the deadline; nothing was appended; retry"));
+                   ": there was no room until the deadline; nothing was appended; retry"));
+}
+
+absl::Status ShardCore::WaitForRoom(uint32_t seen, MonotonicNs deadline) {
+  RETURN_IF_ERROR(CheckMayWait());
+  return mailbox_.WaitForRoom(seen, deadline) ? absl::OkStatus() : StayedFull();
 }
 
 absl::Status ShardCore::PushBlocking(const Mailbox::Message& message, MonotonicNs deadline) {
   for (;;) {
     const uint32_t seen = mailbox_.room_seen();
-    absl::Status pushed = Push(message);
-    if (!absl::IsResourceExhausted(pushed) || deadline == 0) return pushed;
-    RETURN_IF_ERROR(WaitForRoom(seen, deadline));
+    const uint32_t large_seen = large_gate_.signal().Seen();
+    Refused refused;
+    absl::Status pushed = Push(message, &refused);
+    if (refused == Refused::kNo || deadline == 0) return pushed;
+    RETURN_IF_ERROR(CheckMayWait());
+    const bool in_time =
+        refused == Refused::kFull
+            ? mailbox_.WaitForRoom(seen, deadline)
+            : large_gate_.signal().Wait(large_seen, deadline, [this] { return mailbox_.shut(); });
+    if (!in_time) return StayedFull();
   }
 }
 
 absl::Status ShardCore::PushPart(const Mailbox::Message& message) { return Push(message); }
 
 bool ShardCore::HasRoom(uint64_t bytes) const {
+  if (large_gate_.Minds(bytes) && !large_gate_.HasRoom(bytes, clock().Now())) return false;
   const uint64_t ring = config_.options.mailbox_bytes;
   const uint64_t needed = bytes > ring / 4 ? 0 : bytes;  // else it travels apart
   return mailbox_.used_bytes() + 2 * needed + 4096 / 8 <= ring;
@@ -150,7 +185,13 @@ bool ShardCore::DrainMailbox() {
   Mailbox::Message message;
   uint32_t taken = 0;
   uint64_t bytes = 0;
+  bool small_taken = false;
   while (taken < kTurnMessagesMax && bytes < kTurnBytesMax && mailbox_.Peek(&message)) {
+    const uint64_t message_bytes = message.payload.size();
+    const bool large = large_gate_.Minds(message_bytes);
+    // Small ones go to the device before the large one behind them is written into the same batch.
+    if (large && small_taken) break;
+    const Lsn before = writer_->appended();
     const bool tag_ignored =
         Mutated(Mutation::kEpochTagIgnored) && Epoch(message.epoch) > config_.epochs->first_open();
     const absl::Status entered = tag_ignored ? absl::OkStatus() : EnterEpoch(Epoch(message.epoch));
@@ -161,8 +202,15 @@ bool ShardCore::DrainMailbox() {
       if (!blocked_) Refuse(message, entered);
     }
     if (blocked_) break;
+    if (!large) {
+      small_taken = took_small_ = true;
+    } else if (writer_->appended() > before) {
+      large_gate_.TakenIn(message_bytes, writer_->appended(), message.options.durability);
+    } else {
+      large_gate_.GiveBack(message_bytes);  // refused
+    }
+    bytes += message_bytes;
     mailbox_.Pop();
-    bytes += message.payload.size();
     ++taken;
   }
   if (taken > 0) mailbox_.TellRoom();
@@ -208,6 +256,7 @@ bool ShardCore::CloseEpochIfAsked() {
 absl::Status ShardCore::EnterOpenEpoch() {
   const Epoch open = config_.epochs->open();
   if (open <= open_here_) return absl::OkStatus();
+  const ShardTurn turn(this);
   const uint64_t target = mailbox_.end();
   while (!mailbox_.PoppedBefore(target) && DrainMailbox()) {
   }

@@ -168,6 +168,7 @@ TEST_P(EngineMetricsTest, TextSaysWhatTheSnapshotHas) {
   EXPECT_EQ(ValueOf(families, "corewal_open_epoch", {}), 2);
   EXPECT_EQ(ValueOf(families, "corewal_durable_epoch", {}), 1);
   EXPECT_EQ(ValueOf(families, "corewal_epochs_stopped", {}), 0);
+  EXPECT_EQ(ValueOf(families, "corewal_atomic_batches_undecided", {}), 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, EngineMetricsTest, testing::ValuesIn(AllEngineSettings()),

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -14,10 +13,8 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "engine/environment.h"
-#include "io_backend/storage_io_factory.h"
+#include "tests/engine/breakable_shards.h"
 #include "tests/engine/engine_fixture.h"
-#include "tests/regression/forwarding.h"
 
 namespace corewal {
 namespace {
@@ -327,61 +324,18 @@ TEST_P(SubscriptionTest, EndsBehindTheLastRecordWhenTheEngineIsClosed) {
   EXPECT_TRUE(absl::IsFailedPrecondition(end)) << end;
 }
 
-class BreakableIo final : public ForwardingStorageIo {
- public:
-  BreakableIo(std::unique_ptr<StorageIo> inner, const bool* broken)
-      : ForwardingStorageIo(std::move(inner)), broken_(broken) {}
-  size_t Poll(absl::Span<Completion> out) override {
-    const size_t n = ForwardingStorageIo::Poll(out);
-    for (Completion& done : out.first(n)) {
-      if (*broken_ && (done.kind == OpKind::kWrite || done.kind == OpKind::kSync)) done.error = EIO;
-    }
-    return n;
-  }
-
- private:
-  const bool* const broken_;
-};
-
 // The shards move only when this thread lets them.
 class SubscriptionOfHostTest : public SubscriptionTest {
  protected:
+  ~SubscriptionOfHostTest() override { engine_.reset(); }
   void OpenAsHost(uint32_t shards) {
-    EngineOptions as_host = options(shards);
-    as_host.threads = EngineOptions::Threads::kHost;
-    EngineEnvironment environment;
-    environment.create_io =
-        [this](const StorageIoOptions& io) -> absl::StatusOr<std::unique_ptr<StorageIo>> {
-      absl::StatusOr<std::unique_ptr<StorageIo>> made = CreateStorageIo(io);
-      if (!made.ok()) return made;
-      return std::make_unique<BreakableIo>(*std::move(made), &broken_[attaching_]);
-    };
-    absl::StatusOr<std::unique_ptr<Engine>> opened = OpenEngineIn(as_host, environment);
-    ASSERT_OK(opened.status());
-    engine_ = *std::move(opened);
-    for (uint32_t i = 0; i < shards; ++i) {
-      attaching_ = i;
-      absl::StatusOr<Shard*> shard = engine().AttachShard(ShardId{i});
-      ASSERT_OK(shard.status());
-      shards_.push_back(*shard);
-    }
-    attaching_ = kShardsMax;
+    engine_ = shards_.Open(options(shards));
+    ASSERT_NE(engine_, nullptr);
   }
-  // Until all that the shard has taken in is durable.
-  void Run(uint32_t shard) {
-    ASSERT_OK(shards_[shard]->Poll());
-    ASSERT_OK(shards_[shard]->WaitDurable());
-  }
+  void Run(uint32_t shard) { shards_.Run(shard); }
+  void Break(uint32_t shard) { shards_.Break(shard); }
 
-  // Every write and sync of the shard fails from now on.
-  void Break(uint32_t shard) { broken_[shard] = true; }
-
-  std::vector<Shard*> shards_;
-
- private:
-  static constexpr uint32_t kShardsMax = 3;
-  bool broken_[kShardsMax + 1] = {};  // the last one is for all that is no shard's
-  uint32_t attaching_ = kShardsMax;
+  BreakableShards shards_;
 };
 
 TEST_P(SubscriptionOfHostTest, UndecidedBatchHoldsBackWhatComesBehindIt) {
@@ -417,7 +371,7 @@ TEST_P(SubscriptionOfHostTest, PartOfAnAbortedBatchIsPassedOver) {
   auto future = engine().AppendAtomically(parts);
   ASSERT_OK(future.status());
   Post(1, "behind");
-  ASSERT_OK(shards_[0]->Close());  // before the part is appended: there will be no home
+  ASSERT_OK(shards_[0].Close());  // before the part is appended: there will be no home
   Run(1);
   ASSERT_TRUE(future->ready());
   EXPECT_FALSE(future->Wait().ok());
@@ -437,8 +391,8 @@ TEST_P(SubscriptionOfHostTest, FailedShardEndsItsOwnSubscriptionAndNoOther) {
   Run(1);
   Break(1);
   Post(1, "lost");
-  EXPECT_OK(shards_[1]->Poll());
-  EXPECT_FALSE(shards_[1]->WaitDurable().ok());
+  EXPECT_OK(shards_[1].Poll());
+  EXPECT_FALSE(shards_[1].WaitDurable().ok());
   RecordView record;
   ASSERT_TRUE(second->Next(&record).value_or(false)) << "durable before the failure";
   EXPECT_EQ(TextOf(record.payload), "of the other");
@@ -464,14 +418,14 @@ TEST_P(SubscriptionOfHostTest, BatchUndecidedByAFailureEndsTheOthersSubscription
   ASSERT_OK(future.status());
   Run(1);
   Break(0);
-  EXPECT_FALSE(shards_[0]->Poll().ok() && shards_[0]->WaitDurable().ok());
+  EXPECT_FALSE(shards_[0].Poll().ok() && shards_[0].WaitDurable().ok());
   Run(1);
   EXPECT_FALSE(future->Wait().ok());
   RecordView record;
   ASSERT_TRUE(second->Next(&record).value_or(false));
   EXPECT_EQ(TextOf(record.payload), "before");
   const absl::Status end = second->Next(&record).status();
-  EXPECT_EQ(end, engine().epoch_status()) << "whether it is there, nobody knows before recovery";
+  EXPECT_EQ(end, engine().atomic_status()) << "whether it is there, nobody knows before recovery";
   EXPECT_FALSE(end.ok());
   EXPECT_FALSE(engine().Close().ok());
 }
