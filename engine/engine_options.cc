@@ -42,6 +42,13 @@ absl::Status CheckShardOptions(const ShardOptions& shard) {
         "buffer_bytes", shard.io.buffer_bytes,
         absl::StrCat("a multiple of ", kBlockBytes, " from ", 4 * kBlockBytes, " to 64 MiB"));
   }
+  constexpr uint64_t kPaceBytesMax = 1ull << 40;
+  if (shard.sync_bytes_max < kBlockBytes || shard.sync_bytes_max > kPaceBytesMax) {
+    return OutOfRange("sync_bytes_max", shard.sync_bytes_max, "4 KiB to 1 TiB");
+  }
+  if (shard.write_bytes_max < kBlockBytes || shard.write_bytes_max > kPaceBytesMax) {
+    return OutOfRange("write_bytes_max", shard.write_bytes_max, "4 KiB to 1 TiB");
+  }
   return absl::OkStatus();
 }
 

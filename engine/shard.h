@@ -39,7 +39,12 @@ struct ShardOptions {
   uint32_t segments_ready = 2;           // prepared ahead; 1 .. 64
   uint32_t segments_first = 0;           // this many before the first append, if more; 0 .. 1024
   uint32_t sync_delay_us_max = 0;        // hold a partial batch this long for company
-  uint32_t mailbox_bytes = 4u << 20;     // for appends from other threads; a power of two
+  // Datasync when this much is written and more is under way; twice as much may wait for one.
+  // 4 KiB .. 1 TiB, as write_bytes_max.
+  uint64_t sync_bytes_max = 8u << 20;
+  // Writes in flight, and one more: what keeps the disk busy, a network's delay included.
+  uint64_t write_bytes_max = 3u << 20;
+  uint32_t mailbox_bytes = 4u << 20;  // for appends from other threads; a power of two
   // Of records above 16 KiB from other threads, accepted and not yet durable, while smaller ones
   // come (one in the last second), so that these do not queue behind them; a single one may be
   // larger. 0: no limit. See SendOptions::wait_for_room.

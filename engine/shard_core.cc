@@ -71,6 +71,8 @@ absl::Status ShardCore::Open() {
                                              .segments_ready = options.segments_ready,
                                              .segments_first = options.segments_first,
                                              .sync_delay_us_max = options.sync_delay_us_max,
+                                             .sync_bytes_max = options.sync_bytes_max,
+                                             .write_bytes_max = options.write_bytes_max,
                                              .log_bytes_max = options.log_bytes_max,
                                              .cursor_lag_bytes_max = options.cursor_lag_bytes_max},
                                             recovered_));

@@ -35,7 +35,7 @@ ABSL_FLAG(std::string, registered_buffers, "auto", "auto, on or off");
 ABSL_FLAG(std::string, registered_files, "auto", "auto, on or off");
 ABSL_FLAG(std::optional<int64_t>, segment_mb, std::nullopt, "MiB from 1 to 65536");
 ABSL_FLAG(std::optional<int64_t>, buffer_kb, std::nullopt, "KiB from 4 to 4096, a multiple of 4");
-ABSL_FLAG(std::optional<int64_t>, buffers, std::nullopt, "a number from 2 to 16384");
+ABSL_FLAG(std::optional<int64_t>, buffers, std::nullopt, "a number from 3 to 4088");
 ABSL_FLAG(bool, floor, true, "on or off");
 ABSL_FLAG(bool, verify, true, "on or off");
 ABSL_FLAG(std::string, acks, "", "a file or -");
@@ -159,7 +159,7 @@ absl::Status ReadSizes(BenchOptions* options) {
     shard.io.buffer_bytes = static_cast<uint32_t>(*kib) << 10;
   }
   if (const auto buffers = absl::GetFlag(FLAGS_buffers)) {
-    ASSIGN_OR_RETURN(const int64_t checked, InRange("buffers", *buffers, 2, 16384));
+    ASSIGN_OR_RETURN(const int64_t checked, InRange("buffers", *buffers, 3, 4088));
     shard.io.buffers = static_cast<uint32_t>(checked);
   }
   return absl::OkStatus();

@@ -47,6 +47,7 @@ LogWriter::LogWriter(FileSystem& files, StorageIo& io, const Clock& clock,
           Refusal("the log's seal is being written"),
           Refusal("every buffer is being written"),
           Refusal("the next segment is not ready"),
+          Refusal("what is being written and synced is as much as may be"),
       } {
   preparer_.WantReady(options.segments_first);
 }
@@ -230,7 +231,15 @@ uint64_t LogWriter::SegmentRoom() const {
   return options_.segment_bytes - kBlockBytes - used;  // the last block is kept for a seal
 }
 
+// Both bounds pass by themselves: what is in flight completes, and then a sync starts, since one is
+// wanted for something that is written.
+bool LogWriter::DeviceIsBehind() const {
+  if (submitted_ - written_ >= options_.write_bytes_max) return true;
+  return want_durable_ > durable_ && submitted_ - durable_ >= 2 * options_.sync_bytes_max;
+}
+
 absl::Status LogWriter::OpenBatch(uint64_t payload_bytes) {
+  if (DeviceIsBehind()) return Stalled(Stall::kDevice);
   if (queue_.full()) return Stalled(Stall::kBuffers);
   absl::StatusOr<BufferLease> buffer = io_.AcquireBuffer();
   if (absl::IsResourceExhausted(buffer.status())) return Stalled(Stall::kBuffers);

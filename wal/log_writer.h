@@ -62,13 +62,18 @@ struct LogWriterOptions {
   SyncMethod sync_method = SyncMethod::kDatasync;  // not kAuto: probe first
   uint64_t segment_bytes = 64ull << 20;            // a multiple of 4096
   uint32_t segments_ready = 2;                     // prepared ahead, 1 .. 64
-  uint32_t segments_first = 0;         // this many before the first append, if more; 0 .. 1024
-  uint32_t sync_delay_us_max = 0;      // hold a partial batch this long for company
-  uint64_t sync_bytes_max = 8u << 20;  // datasync when this much is written and more is under way
-  uint32_t seal_after_us = 20'000;     // an idle log writes its seal after this long
-  uint64_t log_bytes_max = 0;          // of all segment files; at least two segments; 0: no limit
-  uint64_t cursor_lag_bytes_max = 0;   // more than this no cursor holds back; 0: no limit
-  uint32_t callbacks_max = 16384;      // appends with a callback that are not answered yet
+  uint32_t segments_first = 0;     // this many before the first append, if more; 0 .. 1024
+  uint32_t sync_delay_us_max = 0;  // hold a partial batch this long for company
+  // Datasync when this much is written and more is under way. Twice as much may be submitted and
+  // not be durable, if that is asked for: a disk that is given more while it syncs does not end.
+  uint64_t sync_bytes_max = 8u << 20;
+  // In flight at once, and one batch more. More than keeps the disk busy only fills its queue, and
+  // caches with buffers that are not being used.
+  uint64_t write_bytes_max = 3u << 20;
+  uint32_t seal_after_us = 20'000;    // an idle log writes its seal after this long
+  uint64_t log_bytes_max = 0;         // of all segment files; at least two segments; 0: no limit
+  uint64_t cursor_lag_bytes_max = 0;  // more than this no cursor holds back; 0: no limit
+  uint32_t callbacks_max = 16384;     // appends with a callback that are not answered yet
   // Lower half of the incarnation. Unset: from the kernel, as it must be outside of simulations.
   std::optional<uint32_t> incarnation_random = {};
 };
@@ -82,7 +87,7 @@ struct LogWriterStats {
   uint64_t padding_bytes = 0;
   uint64_t syncs = 0;   // datasyncs, or DSYNC writes
   uint64_t rolls = 0;   // segments started
-  uint64_t stalls = 0;  // appends refused: no buffer, no segment
+  uint64_t stalls = 0;  // appends refused: no buffer, no segment, the device behind
   uint64_t segments_prepared = 0;
   uint64_t segments_ready = 0;  // prepared and not started, now
   uint64_t prepared_bytes = 0;  // zeros written ahead
@@ -100,8 +105,9 @@ class LogWriter {
   ~LogWriter();
 
   // Copies `payload` (at most 1 GiB, and what the buffers hold) into the open batch.
-  // ResourceExhausted: no buffer free, no segment ready, or too many callbacks wait; nothing was
-  // appended; retry after Poll. InvalidArgument: too large, or a type that is not the user's.
+  // ResourceExhausted: no buffer free, the device behind, no segment ready, or too many callbacks
+  // wait; nothing was appended; retry after Poll. InvalidArgument: too large, or a type that is not
+  // the user's.
   absl::StatusOr<Lsn> Append(absl::Span<const std::byte> payload,
                              const AppendOptions& options = {}) {
     // The common case: room in the open batch. Everything else is out of line.
@@ -245,6 +251,7 @@ class LogWriter {
   absl::StatusOr<Lsn> AppendOfAnyType(absl::Span<const std::byte> payload,
                                       const AppendOptions& options);
   absl::Status MakeRoom(uint64_t payload_bytes);  // closes the open batch, opens the next
+  bool DeviceIsBehind() const;
   absl::Status OpenBatch(uint64_t payload_bytes);
   absl::Status StartSegment();
   uint64_t SegmentRoom() const;  // bytes left for batches, a seal's block kept free
@@ -253,7 +260,7 @@ class LogWriter {
   BatchHeader NextBatchHeader() const;
   void EncodeHeaderOfNewSegment();
   // Why an append was refused for now.
-  enum class Stall : uint8_t { kCallbacks, kSeal, kBuffers, kSegment };
+  enum class Stall : uint8_t { kCallbacks, kSeal, kBuffers, kSegment, kDevice };
   absl::Status Stalled(Stall why);
 
   void Advance();
@@ -350,7 +357,7 @@ class LogWriter {
   absl::Status failure_;
   uint64_t progress_ = 0;  // completions handled; tells Wait that something moved
   LogWriterStats stats_;
-  const std::array<absl::Status, 4> stalled_;  // by Stall; made once: refusals may be many
+  const std::array<absl::Status, 5> stalled_;  // by Stall; made once: refusals may be many
   std::array<Completion, 32> reaped_;
 };
 

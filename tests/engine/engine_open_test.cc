@@ -55,6 +55,8 @@ TEST_P(EngineOpenTest, OptionsOutOfRangeAreNamed) {
       {"shards 1025", [](EngineOptions& o) { o.shards = 1025; }},
       {"mailbox_bytes 0", [](EngineOptions& o) { o.shard.mailbox_bytes = 0; }},
       {"mailbox_bytes 5000", [](EngineOptions& o) { o.shard.mailbox_bytes = 5000; }},
+      {"sync_bytes_max 0", [](EngineOptions& o) { o.shard.sync_bytes_max = 0; }},
+      {"write_bytes_max 0", [](EngineOptions& o) { o.shard.write_bytes_max = 0; }},
       {"segment_bytes 1", [](EngineOptions& o) { o.shard.segment_bytes = 1; }},
       {"segment_bytes 65537", [](EngineOptions& o) { o.shard.segment_bytes = 65537; }},
       {"segments_ready 0", [](EngineOptions& o) { o.shard.segments_ready = 0; }},

@@ -87,6 +87,7 @@ void WalSimulation::ChooseSetting() {
   options_.segments_first = random_.Below(8) == 0 ? 4 : 0;
   options_.sync_delay_us_max = random_.Below(2) == 0 ? 0 : 300;
   options_.sync_bytes_max = random_.Below(2) == 0 ? 8u << 20 : 16u << 10;
+  if (random_.Below(4) == 0) options_.write_bytes_max = 8u << 10;
   options_.seal_after_us = random_.Below(3) == 0 ? 20'000 : 500;
   if (style_ == Style::kIdle) options_.seal_after_us = 1000;
   // So that the log is idle inside a record too, whenever that waits for a buffer.

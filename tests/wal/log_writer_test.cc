@@ -203,6 +203,37 @@ TEST_P(LogWriterTest, NeverCallsDurableWhatNoSyncCovers) {
   EXPECT_GT(reordered, 20u) << "the test did not reorder anything";
 }
 
+TEST_P(LogWriterTest, GivesTheDiskNoMoreThanTheBoundsAllow) {
+  options_.sync_bytes_max = 64 << 10;
+  options_.write_bytes_max = 16 << 10;
+  options_.segment_bytes = 1 << 20;
+  Open(3);
+  if (IsSkipped()) return;
+  const uint64_t batch_bytes_max = io_->buffer_bytes();
+  uint64_t refused = 0;
+  uint64_t in_flight_max = 0;
+  for (int i = 0; i < 2000;) {
+    const absl::StatusOr<Lsn> lsn = writer_->Append(Bytes(std::string(3000, 'b')));
+    if (lsn.ok()) {
+      ++i;
+    } else {
+      ASSERT_TRUE(absl::IsResourceExhausted(lsn.status())) << lsn.status();
+      ++refused;
+      ASSERT_TRUE(writer_->Wait(kNever).ok()) << writer_->failure();
+    }
+    const uint64_t in_flight = writer_->submitted() - writer_->written();
+    in_flight_max = std::max(in_flight_max, in_flight);
+    ASSERT_LE(in_flight, options_.write_bytes_max + batch_bytes_max) << writer_->DebugString();
+    // A segment's first block is passed over, not written.
+    ASSERT_LE(writer_->submitted() - writer_->durable(),
+              2 * options_.sync_bytes_max + batch_bytes_max + kBlockBytes)
+        << writer_->DebugString();
+  }
+  EXPECT_GT(refused, 0u);
+  EXPECT_GT(in_flight_max, 0u);
+  Close();
+}
+
 TEST_P(LogWriterTest, CallbacksRunOnceInLsnOrderAndOnlyInPoll) {
   Open(7);
   if (IsSkipped()) return;
