@@ -85,7 +85,7 @@ bool LogReader::NextSlow(RecordView* record) {
     const BatchRecords::Step step = records_.Next(record);
     if (step == BatchRecords::Step::kRecord) break;
     if (step == BatchRecords::Step::kLimit) {
-      EndAtLimit();
+      EndAtLimit(batch_header().lsn, batch_header().lsn - segment_header_.base_lsn);
     } else if (!LoadBatch()) {
       return false;
     }
@@ -117,6 +117,12 @@ bool LogReader::MoveOn() {
 }
 
 bool LogReader::LoadBatch() {
+  // What lies at or behind `to` is not asked for, and finding out how the log ends there may take a
+  // search through the rest of a segment.
+  if (!scanned_ahead_ && scanner_->position() >= options_.to && !records_.assembling()) {
+    EndAtLimit(scanner_->position(), scanner_->position_offset());
+    return false;
+  }
   const bool moved = std::exchange(scanned_ahead_, false) || MoveOn();
   totals_.file_bytes += (scanner_->segments_entered() - totals_.segments) * kBlockBytes;
   totals_.segments = scanner_->segments_entered();
@@ -158,11 +164,11 @@ void LogReader::TakeScannedBatch() {
   records_.Take(batch);
 }
 
-void LogReader::EndAtLimit() {
+void LogReader::EndAtLimit(Lsn lsn, uint64_t offset) {
   end_.end = LogEnd::kLimit;
-  end_.lsn = batch_header().lsn;
+  end_.lsn = lsn;
   end_.file = segment_path_;
-  end_.offset = batch_header().lsn - segment_header_.base_lsn;
+  end_.offset = offset;
 }
 
 }  // namespace corewal

@@ -106,7 +106,7 @@ class LogReader {
   bool LoadBatch();  // false: the end
   bool MoveOn();     // the scanner, over damage if that is wanted
   void TakeScannedBatch();
-  void EndAtLimit();
+  void EndAtLimit(Lsn lsn, uint64_t offset);
   void Count(const RecordView& record) {
     ++totals_.records;
     totals_.payload_bytes += record.payload.size();

@@ -90,6 +90,10 @@ absl::Status LogScanner::Enter(size_t index) {
   at_.previous_end = expected.previous_end;
   at_.last_is_seal = false;
   RETURN_IF_ERROR(ReopenAt(0));
+  if (index + 1 < segments_.size() && segments_[index + 1].started()) {
+    const SegmentFile& next = segments_[index + 1];
+    stream_->Expect(next.path, next.header.segment_bytes);
+  }
   ++segments_entered_;
   // A record that a crash has cut off does not go on in the next opening.
   if (new_opening) pieces_.StartClean();

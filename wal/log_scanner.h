@@ -51,6 +51,10 @@ class LogScanner {
   const SegmentFile& segment() const { return segments_[current_]; }
   uint64_t batch_offset() const { return at_.offset - batch_.header.length_bytes; }  // in its file
 
+  // Behind the last batch moved to: what comes next has this LSN or a larger one. 0: not begun.
+  Lsn position() const { return begun_ ? at_.lsn : Lsn(); }
+  uint64_t position_offset() const { return at_.offset; }  // in the file of segment()
+
   const LogEndReport& end() const { return end_; }
   const std::vector<SegmentFile>& segments() const { return segments_; }
   // Segments 0 .. live() - 1 are the log; the last of them holds end().lsn. Valid at the end.

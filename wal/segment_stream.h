@@ -1,15 +1,20 @@
 // wal/segment_stream.h: the bytes of one segment file, in order, with several reads in flight.
 //
-//   file    |  chunk  |  chunk  |  chunk  |  chunk  | ...
-//              view      ready     read in flight
+//   file    |  chunk  |  chunk  |  chunk  |  chunk  |   expected file   |  chunk  | ...
+//              view      ready     read in flight                      read in flight
 //
 // A view that lies in one chunk is that chunk's buffer, uncopied; one that straddles chunks is put
 // together in a scratch buffer of one batch. The buffers are borrowed from the storage when the
-// stream is made and serve one file after the other.
-// Thread: that of the storage, which is used by this stream alone while a file is open.
+// stream is made and serve one file after the other. When all of a file has been asked for, reading
+// goes on in the file that is expected next, so that the disk does not stand still in between.
+//
+// Invariant: chunks of the expected file stand behind those of the file that is open, and exist
+// only when nothing of that file is left to be asked for. Thread: that of the storage, which is
+// used by this stream alone while a file is open.
 #ifndef COREWAL_WAL_SEGMENT_STREAM_H_
 #define COREWAL_WAL_SEGMENT_STREAM_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -40,7 +45,11 @@ class SegmentStream {
   // Begins anew at `offset` of the file that is open, which somebody may have written to since:
   // nothing that was read before is used. The file's size is taken to be what it was at Open.
   absl::Status Restart(uint64_t offset, uint64_t bytes_max);
-  bool is_open() const { return open_; }
+  // The file that is likely to be opened next, from its beginning. Only a hint: the file may be
+  // another by then, or not be there. What was read ahead of it is used if the next Open is for
+  // the same path from 0 with the same bytes_max, and forgotten otherwise.
+  void Expect(const std::string& path, uint64_t bytes_max);
+  bool is_open() const { return file().open; }
   // Waits for what is in flight and closes the file.
   void Close();
 
@@ -48,12 +57,23 @@ class SegmentStream {
   // decreases; `length` is at most kBatchBytesMax. Valid until the next call of anything here.
   absl::StatusOr<absl::Span<const std::byte>> View(uint64_t offset, uint32_t length);
 
-  const std::string& path() const { return path_; }
-  uint64_t limit() const { return limit_; }  // end of what can be viewed, in the file
+  const std::string& path() const { return file().path; }
+  uint64_t limit() const { return file().limit; }  // end of what can be viewed, in the file
 
  private:
+  struct File {
+    bool open = false;
+    FileHandle handle;
+    std::string path;
+    uint64_t size_bytes = 0;  // when it was opened
+    uint64_t bytes_max = 0;
+    uint64_t limit = 0;      // end of what can be viewed
+    uint64_t next_read = 0;  // first byte not asked for
+    absl::Status failure;    // of a read; final for this file
+  };
   struct Chunk {
     BufferLease buffer;  // empty while a read has it
+    uint32_t file = 0;   // index in files_
     uint64_t begin = 0;  // in the file
     uint32_t asked = 0;  // bytes
     uint32_t bytes = 0;  // bytes that came
@@ -61,31 +81,40 @@ class SegmentStream {
   };
 
   SegmentStream(FileSystem& files, StorageIo& io, DirectMode direct)
-      : files_(files), io_(io), direct_(direct) {}
+      : file_system_(files), io_(io), direct_(direct) {}
 
+  File& file() { return files_[current_]; }
+  const File& file() const { return files_[current_]; }
+  File& expected() { return files_[1 - current_]; }
   Chunk& front() { return chunks_[front_]; }
+  absl::Status OpenFile(const std::string& path, uint64_t bytes_max, File* file);
+  void CloseFile(File* file);
+  // False: nothing was read of that.
+  bool GoOnInExpected(const std::string& path, uint64_t bytes_max);
+  absl::Status DropChunks();  // waits for those that are being read
+  absl::Status DropFront();
   absl::Status FillReadAhead();
-  absl::Status StartRead(Chunk& chunk, uint32_t index);
+  absl::Status StartReads(uint32_t file_index, uint32_t* count, bool* staged);
+  absl::Status StartRead(uint32_t file_index, uint32_t index);
   absl::Status WaitFor(const Chunk& chunk);
   absl::Status TakeCompletions();
   // Drops chunks that end at or before `offset`, and reads on.
   absl::Status MoveTo(uint64_t offset);
   absl::StatusOr<absl::Span<const std::byte>> Assemble(uint64_t offset, uint32_t length);
 
-  FileSystem& files_;
+  FileSystem& file_system_;
   StorageIo& io_;
   const DirectMode direct_;
-  std::vector<Chunk> chunks_;  // a ring; [front_, front_ + used_) hold or await consecutive bytes
+  // A ring: from front_ on used_ chunks hold or await consecutive bytes of the file that is open,
+  // then ahead_ chunks those of the expected one.
+  std::vector<Chunk> chunks_;
   uint32_t front_ = 0;
   uint32_t used_ = 0;
+  uint32_t ahead_ = 0;
 
-  bool open_ = false;
-  FileHandle file_;
-  std::string path_;
-  uint64_t limit_ = 0;
-  uint64_t next_read_ = 0;   // in the file: first byte not asked for
-  uint64_t size_bytes_ = 0;  // of the file, when it was opened
-  absl::Status failure_;     // of a read; final for this file
+  std::array<File, 2> files_;
+  uint32_t current_ = 0;       // in files_; the other is the expected one
+  bool expects_file_ = false;  // expected() has path and bytes_max, and may be opened
 
   std::unique_ptr<std::byte[]> scratch_;  // kBatchBytesMax
   uint64_t scratch_begin_ = 0;            // in the file

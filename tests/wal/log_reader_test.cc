@@ -151,15 +151,30 @@ TEST_F(LogReaderTest, FromAndToSelectByLsn) {
     const ReadLog read = fixture_.Read(options);
     ASSERT_TRUE(read.open.ok()) << read.open;
     std::vector<ReadRecord> expected;
-    bool more = false;
+    const bool limit = options.to <= mixed.log().end();
     for (const ReadRecord& record : all) {
-      if (record.lsn >= options.to) more = true;
       if (record.lsn >= options.from && record.lsn < options.to) expected.push_back(record);
     }
     ASSERT_EQ(read.records, expected) << options.from << " .. " << options.to;
-    EXPECT_EQ(read.end.end, more ? LogEnd::kLimit : LogEnd::kSealed) << read.end.ToString();
+    EXPECT_EQ(read.end.end, limit ? LogEnd::kLimit : LogEnd::kSealed) << read.end.ToString();
     EXPECT_TRUE(read.end.ToStatus().ok());
   }
+}
+
+// How the log ends is found out by a search through what is left of its segment.
+TEST_F(LogReaderTest, NothingBehindToIsSearched) {
+  log_ = LogBuilder(4 << 20);
+  log_.StartSegment();
+  Fill("a");
+  log_.WriteTo(fixture_.directory());
+  LogReaderOptions options;
+  options.to = log_.end();
+  const uint64_t before = fixture_.io().stats().bytes_read;
+  const ReadLog read = fixture_.Read(options);
+  EXPECT_EQ(read.records.size(), 3u);
+  EXPECT_EQ(read.end.end, LogEnd::kLimit) << read.end.ToString();
+  EXPECT_EQ(read.end.lsn, log_.end());
+  EXPECT_LT(fixture_.io().stats().bytes_read - before, 512u << 10);
 }
 
 TEST_F(LogReaderTest, FromSkipsTheSegmentsBefore) {
@@ -373,8 +388,9 @@ TEST_F(LogReaderTest, FollowsIntoASegmentThatStartedMeanwhile) {
 }
 
 TEST_F(LogReaderTest, SegmentRecycledOrRemovedWhileReadingIsAnError) {
+  log_ = LogBuilder(512 << 10);
   log_.StartSegment();
-  Fill("a");
+  Fill("a", 60);  // more than is read ahead
   log_.StartSegment();
   Fill("b");
   for (const bool remove : {false, true}) {
