@@ -11,9 +11,13 @@
 // exactly what each promises.
 //
 // Thread: any, except where a method says otherwise. Open, Close and destruction: one at a time.
-// After fork(2) the child's calls are FailedPrecondition, and the parent goes on undisturbed.
-// Failure: a shard whose write or sync failed is failed for good; its callers get the first cause,
-// other shards go on, epochs stop and say why. Close and reopen to recover.
+// Callbacks, and coroutines behind co_await, run on a shard's thread. There a call that waits is
+// FailedPrecondition and does nothing: Barrier, Checkpoint, SetCursor, RemoveCursor, TruncateBefore
+// of another shard, Close, a future's Wait, wait_for_room where there is none. An engine must not
+// be destroyed there. All other calls work. After fork(2) the child's calls are FailedPrecondition,
+// and the parent goes on undisturbed. Failure: a shard whose write or sync failed is failed for
+// good; its callers get the first cause, other shards go on, epochs stop and say why. Close and
+// reopen to recover.
 #ifndef COREWAL_ENGINE_ENGINE_H_
 #define COREWAL_ENGINE_ENGINE_H_
 
@@ -68,12 +72,13 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   // Hands `payload` (copied once; 0 .. 1 GiB) to the shard. The future is ready when it is durable.
-  // ResourceExhausted: the mailbox is full (see SendOptions::wait_for_room); nothing was appended;
-  // retry. Also returned by the future, when the disk is full. FailedPrecondition: closed.
+  // ResourceExhausted: the mailbox is full, or the record is large and many such are on their way
+  // (see SendOptions::wait_for_room, ShardOptions::large_bytes_max); nothing was appended; retry.
+  // Also returned by the future, when the disk is full. FailedPrecondition: closed.
   absl::StatusOr<AppendFuture> Append(ShardId shard, absl::Span<const std::byte> payload,
                                       const SendOptions& options = {});
   // The same, answering by callback, which runs on the shard's thread in LSN order; it must not
-  // block and may append.
+  // block (see above) and may append.
   absl::Status Append(ShardId shard, absl::Span<const std::byte> payload,
                       const SendOptions& options, AppendCallback on_done);
   // The same without an answer: watch durable_lsn(). While the disk is full the shard keeps it, and
@@ -150,7 +155,7 @@ class Engine {
   // `name`: 1 to 48 letters, digits, '.', '_', '-'; at most 63 a shard. A consumer sets its cursor
   // to Subscription::position() when it has dealt with all before, and subscribes from there again.
   // Durable when these return; they wait for the shard's thread and the device (a block and a
-  // sync), and may be called on that thread, but not from a callback.
+  // sync), and may be called on that thread, outside of callbacks.
   // OutOfRange: the log does not reach back to `lsn`. FailedPrecondition: beyond what is durable,
   // closed, from a callback, or no thread runs the shard. ResourceExhausted: too many, or no space
   // for the shard's first.

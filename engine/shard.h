@@ -7,7 +7,8 @@
 //   shard->Wait(deadline)    instead of Poll when there is nothing else to do
 //   shard->notify_fd()       readable when Poll has something to do, for hosts that sleep in epoll
 //
-// Thread: the one that attached it. Callbacks run inside Poll and Wait, in LSN order.
+// Thread: the one that attached it. Callbacks run inside Poll and Wait, in LSN order; there Poll,
+// Wait, WaitDurable and Close of the same shard are FailedPrecondition.
 #ifndef COREWAL_ENGINE_SHARD_H_
 #define COREWAL_ENGINE_SHARD_H_
 
