@@ -126,7 +126,7 @@ TEST_P(UndecidedBatchTest, EndsTheSubscriptionsOfTheShardsThatItHoldsOnly) {
 TEST_P(UndecidedBatchTest, ManyBatchesGoOnBesideIt) {
   OpenAsHost();
   LeaveUndecided();
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 20; ++i) {
     Commit(2, 3, absl::StrCat("beside ", i));
     Commit(3, 1, absl::StrCat("behind ", i));
   }
@@ -134,7 +134,7 @@ TEST_P(UndecidedBatchTest, ManyBatchesGoOnBesideIt) {
   engine_.reset();
   Open(options(4));
   const std::vector<std::string> one = ReplayTexts(1), two = ReplayTexts(2), three = ReplayTexts(3);
-  for (int i = 0; i < 50; ++i) {
+  for (int i = 0; i < 20; ++i) {
     const std::string beside = absl::StrCat("beside ", i), behind = absl::StrCat("behind ", i);
     EXPECT_EQ(std::count(two.begin(), two.end(), beside), 1);
     EXPECT_EQ(std::count(three.begin(), three.end(), beside), 1);
