@@ -1,14 +1,11 @@
 #include "wal/log_reader.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <filesystem>
 #include <fstream>
 #include <random>
 
 #include "gtest/gtest.h"
-#include "tests/wal/log_fixture.h"
+#include "tests/wal/log_reader_fixture.h"
 
 namespace corewal {
 namespace {
@@ -124,15 +121,6 @@ INSTANTIATE_TEST_SUITE_P(
                       Setting{"uring_small", IoBackend::kUring, 12288, 3, DirectMode::kOff},
                       Setting{"uring_large", IoBackend::kUring, 256 << 10, 8, DirectMode::kAuto}),
     [](const auto& info) { return info.param.name; });
-
-class LogReaderTest : public ::testing::Test {
- protected:
-  void Fill(const std::string& name, int batches = 3) {
-    for (int i = 0; i < batches; ++i) log_.AddBatch({name + std::to_string(i)});
-  }
-  LogFixture fixture_;
-  LogBuilder log_;
-};
 
 TEST_F(LogReaderTest, FromAndToSelectByLsn) {
   const MixedLog mixed(7);
@@ -289,72 +277,6 @@ TEST_F(LogReaderTest, NoBufferFreeIsAnErrorNotACrash) {
   EXPECT_TRUE(absl::IsResourceExhausted(fixture_.Read().open));
 }
 
-TEST_F(LogReaderTest, GoesOnWithWhatWasWrittenMeanwhile) {
-  log_.StartSegment();
-  Fill("early", 2);
-  log_.WriteTo(fixture_.directory());
-  auto reader = LogReader::Open(FileSystem::Host(), fixture_.io(), fixture_.directory(), {});
-  ASSERT_TRUE(reader.ok());
-  RecordView record;
-  ASSERT_TRUE((*reader)->Next(&record));
-  // The read-ahead has seen zeros here. The new batches know each other durable, so what it has
-  // seen and what it reads next contradict each other.
-  Fill("late", 8);
-  log_.AddSeal();
-  std::fstream file(fixture_.PathOf(1), std::ios::binary | std::ios::in | std::ios::out);
-  file << log_.image(1);
-  file.close();
-  for (size_t i = 1; i < log_.expected().size(); ++i) {
-    ASSERT_TRUE((*reader)->Next(&record)) << (*reader)->end().ToString();
-    EXPECT_EQ(Text(record.payload), log_.expected()[i].payload);
-  }
-  EXPECT_FALSE((*reader)->Next(&record));
-  EXPECT_STREQ((*reader)->end().row, "T1");
-}
-
-TEST_F(LogReaderTest, SealOverwrittenMeanwhileIsTakenBack) {
-  log_.StartSegment();
-  Fill("early", 2);
-  log_.AddPassingSeal();
-  log_.WriteTo(fixture_.directory());
-  auto reader = LogReader::Open(FileSystem::Host(), fixture_.io(), fixture_.directory(), {});
-  ASSERT_TRUE(reader.ok());
-  RecordView record;
-  ASSERT_TRUE((*reader)->Next(&record));
-  // The seal is in the read-ahead. The batches that take its place, and know each other durable,
-  // are seen when it turns out that nothing follows it.
-  Fill("late", 8);
-  log_.AddSeal();
-  std::fstream file(fixture_.PathOf(1), std::ios::binary | std::ios::in | std::ios::out);
-  file << log_.image(1);
-  file.close();
-  for (size_t i = 1; i < log_.expected().size(); ++i) {
-    ASSERT_TRUE((*reader)->Next(&record)) << (*reader)->end().ToString();
-    EXPECT_EQ(Text(record.payload), log_.expected()[i].payload);
-  }
-  EXPECT_FALSE((*reader)->Next(&record));
-  EXPECT_STREQ((*reader)->end().row, "T1");
-}
-
-TEST_F(LogReaderTest, SealPassedOverByTheNextSegmentMeanwhileIsTakenBack) {
-  log_.StartSegment();
-  Fill("a");
-  log_.AddPassingSeal();
-  log_.AddPreparedSegment(2);
-  log_.WriteTo(fixture_.directory());
-  auto reader = LogReader::Open(FileSystem::Host(), fixture_.io(), fixture_.directory(), {});
-  ASSERT_TRUE(reader.ok());
-  RecordView record;
-  ASSERT_TRUE((*reader)->Next(&record));
-  log_.StartSegment();
-  Fill("b", 4);
-  LogBuilder::WriteFile(fixture_.PathOf(2), log_.image(2));
-  int records = 1;
-  while ((*reader)->Next(&record)) ++records;
-  EXPECT_EQ(records, 7);
-  EXPECT_STREQ((*reader)->end().row, "T2") << (*reader)->end().ToString();
-}
-
 TEST_F(LogReaderTest, SealInTheMiddleOfAnOpeningIsPassedOver) {
   log_.StartSegment();
   Fill("a");
@@ -367,167 +289,6 @@ TEST_F(LogReaderTest, SealInTheMiddleOfAnOpeningIsPassedOver) {
   EXPECT_EQ(read.records, ExpectedRecords(log_));
   EXPECT_STREQ(read.end.row, "T1");
   EXPECT_EQ(read.totals.seals, 1u);
-}
-
-TEST_F(LogReaderTest, FollowsIntoASegmentThatStartedMeanwhile) {
-  log_.StartSegment();
-  Fill("a");
-  log_.AddPreparedSegment(2);
-  log_.WriteTo(fixture_.directory());
-  auto reader = LogReader::Open(FileSystem::Host(), fixture_.io(), fixture_.directory(), {});
-  ASSERT_TRUE(reader.ok());
-  RecordView record;
-  ASSERT_TRUE((*reader)->Next(&record));
-  log_.StartSegment();
-  Fill("b");
-  LogBuilder::WriteFile(fixture_.PathOf(2), log_.image(2));
-  int records = 1;
-  while ((*reader)->Next(&record)) ++records;
-  EXPECT_EQ(records, 6);
-  EXPECT_STREQ((*reader)->end().row, "T2") << (*reader)->end().ToString();
-}
-
-TEST_F(LogReaderTest, SegmentRecycledOrRemovedWhileReadingIsAnError) {
-  log_ = LogBuilder(512 << 10);
-  log_.StartSegment();
-  Fill("a", 60);  // more than is read ahead
-  log_.StartSegment();
-  Fill("b");
-  for (const bool remove : {false, true}) {
-    log_.WriteTo(fixture_.directory());
-    auto reader = LogReader::Open(FileSystem::Host(), fixture_.io(), fixture_.directory(), {});
-    ASSERT_TRUE(reader.ok());
-    RecordView record;
-    ASSERT_TRUE((*reader)->Next(&record));
-    if (remove) {
-      std::filesystem::remove(fixture_.PathOf(2));
-    } else {
-      LogBuilder other;
-      other.Reopen();
-      other.StartSegment();
-      other.StartSegment();
-      LogBuilder::WriteFile(fixture_.PathOf(2), other.image(2));
-    }
-    while ((*reader)->Next(&record)) EXPECT_EQ(record.payload[0], std::byte{'a'});
-    EXPECT_EQ((*reader)->end().end, LogEnd::kFailed) << (*reader)->end().ToString();
-    EXPECT_FALSE((*reader)->end().ToStatus().ok());
-    EXPECT_NE((*reader)->end().ToStatus().message().find(fixture_.PathOf(2)),
-              absl::string_view::npos);
-  }
-}
-
-TEST_F(LogReaderTest, GivenFilesAloneOrInARow) {
-  for (int i = 0; i < 4; ++i) {
-    log_.StartSegment();
-    Fill(std::string(1, static_cast<char>('a' + i)));
-  }
-  log_.AddSeal();
-  log_.WriteTo(fixture_.directory());
-  const ReadLog alone = fixture_.ReadFiles({fixture_.PathOf(2)});
-  ASSERT_TRUE(alone.open.ok()) << alone.open;
-  EXPECT_EQ(alone.records.size(), 3u);
-  EXPECT_EQ(alone.records[0].payload, "b0");
-  EXPECT_STREQ(alone.end.row, "T2") << "that the log goes on is not seen and no damage";
-  const ReadLog row = fixture_.ReadFiles({fixture_.PathOf(3), fixture_.PathOf(4)});
-  EXPECT_EQ(row.records.size(), 6u);
-  EXPECT_STREQ(row.end.row, "T1");
-  const ReadLog gap = fixture_.ReadFiles({fixture_.PathOf(1), fixture_.PathOf(3)});
-  EXPECT_EQ(gap.records.size(), 3u);
-  EXPECT_STREQ(gap.end.row, "C4");
-  EXPECT_TRUE(
-      absl::IsInvalidArgument(fixture_.ReadFiles({fixture_.PathOf(3), fixture_.PathOf(1)}).open));
-  EXPECT_TRUE(
-      absl::IsInvalidArgument(fixture_.ReadFiles({fixture_.PathOf(3), fixture_.PathOf(3)}).open));
-}
-
-class BadFileTest : public LogReaderTest {
- protected:
-  // What reading this content as segment 1 says, given as a file.
-  ReadLog ReadAlone(const std::string& content) {
-    LogBuilder::WriteFile(fixture_.PathOf(1), content);
-    return fixture_.ReadFiles({fixture_.PathOf(1)});
-  }
-  void ExpectRefused(const ReadLog& read, const std::string& why) {
-    EXPECT_TRUE(absl::IsFailedPrecondition(read.open)) << read.open;
-    EXPECT_NE(read.open.message().find(fixture_.PathOf(1)), absl::string_view::npos) << read.open;
-    EXPECT_NE(read.open.message().find(why), absl::string_view::npos) << read.open;
-  }
-};
-
-TEST_F(BadFileTest, EmptyOrZerosHasNotStarted) {
-  EXPECT_EQ(ReadAlone("").end.end, LogEnd::kEmpty);
-  EXPECT_EQ(ReadAlone(std::string(64 << 10, '\0')).end.end, LogEnd::kEmpty);
-}
-
-TEST_F(BadFileTest, TooShort) { ExpectRefused(ReadAlone("COREWAL\n and a bit"), "S0"); }
-
-TEST_F(BadFileTest, RandomBytes) {
-  std::mt19937 random(5);
-  std::string bytes(100'000, '\0');
-  for (char& c : bytes) c = static_cast<char>(random());
-  ExpectRefused(ReadAlone(bytes), "S1");
-  std::string second = log_.image(1);
-  log_.StartSegment();
-  Fill("good");
-  log_.image(2) = bytes;
-  log_.WriteTo(fixture_.directory());
-  const ReadLog both = fixture_.ReadFiles({fixture_.PathOf(1), fixture_.PathOf(2)});
-  EXPECT_EQ(both.records.size(), 3u);
-  EXPECT_EQ(both.end.end, LogEnd::kFailed);
-  EXPECT_TRUE(absl::IsFailedPrecondition(both.end.ToStatus()));
-  EXPECT_EQ(both.end.file, fixture_.PathOf(2));
-}
-
-TEST_F(BadFileTest, NewerVersion) {
-  log_.StartSegment();
-  Put32(&log_.image(1)[12], 9);
-  FixSegmentHeaderCrc(log_.image(1).data());
-  ExpectRefused(ReadAlone(log_.image(1)), "format version 9; this build reads up to 1");
-}
-
-TEST_F(BadFileTest, DamagedHeaderOfARealSegmentIsDamage) {
-  log_.StartSegment();
-  Fill("a");
-  log_.image(1)[40] ^= 1;
-  const ReadLog read = ReadAlone(log_.image(1));
-  ASSERT_TRUE(read.open.ok()) << read.open;
-  EXPECT_STREQ(read.end.row, "C3");
-  EXPECT_EQ(read.end.rule, FormatRule::kSegmentCrc);
-}
-
-TEST_F(BadFileTest, ForeignLog) {
-  log_.StartSegment();
-  Fill("a");
-  log_.StartSegment();
-  log_.image(2)[20] ^= 1;  // in the uuid
-  FixSegmentHeaderCrc(log_.image(2).data());
-  log_.WriteTo(fixture_.directory());
-  const ReadLog read = fixture_.Read();
-  EXPECT_TRUE(absl::IsFailedPrecondition(read.open)) << read.open;
-  EXPECT_NE(read.open.message().find(fixture_.PathOf(2)), absl::string_view::npos);
-}
-
-TEST_F(BadFileTest, SymbolicLinkAndDirectoryAreRefused) {
-  log_.StartSegment();
-  log_.WriteTo(fixture_.directory());
-  ASSERT_EQ(symlink(fixture_.PathOf(1).c_str(), fixture_.PathOf(2).c_str()), 0);
-  EXPECT_TRUE(absl::IsFailedPrecondition(fixture_.Read().open)) << fixture_.Read().open;
-  unlink(fixture_.PathOf(2).c_str());
-  ASSERT_EQ(mkdir(fixture_.PathOf(2).c_str(), 0700), 0);
-  EXPECT_FALSE(fixture_.Read().open.ok());
-}
-
-TEST_F(BadFileTest, HugeClaimsCostNoMemory) {
-  // A first piece that claims 1 GiB, a segment that claims 64 GiB, in a file of two blocks.
-  log_.StartSegment();
-  log_.AddBatch({TestPiece::First(kRecordBytesMax, "x")});
-  Put64(&log_.image(1)[56], kSegmentBytesMax);
-  FixSegmentHeaderCrc(log_.image(1).data());
-  log_.Trim();
-  log_.WriteTo(fixture_.directory());
-  const ReadLog read = fixture_.Read();
-  EXPECT_STREQ(read.end.row, "T2");
-  EXPECT_TRUE(read.records.empty());
 }
 
 }  // namespace
