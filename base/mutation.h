@@ -36,6 +36,7 @@ enum class Mutation : uint8_t {
   kDurableClaimedEarly,      // a batch says that what is merely submitted is durable
   kRecoveredTailNotSynced,   // opening does not sync what a killed process has left
   kTruncatedTooFar,          // truncation takes the segment that still holds the LSN
+  kGivenUpRecordFollowed,    // behind a record given up the log goes on in the same incarnation
 
   // The engine's.
   kAtomicAckedByHome,        // a batch is answered when its home is appended

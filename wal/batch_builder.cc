@@ -2,22 +2,34 @@
 
 namespace corewal {
 
-Lsn BatchBuilder::AppendPiece(absl::Span<const std::byte> part, Piece piece, RecordType type,
-                              uint64_t whole_bytes, Lsn record_lsn) {
-  const uint32_t extra = piece == Piece::kFirst ? kFirstPieceExtraBytes : 0;
-  const uint32_t length = static_cast<uint32_t>(part.size()) + extra;
-  std::byte* to = BeginPiece(length, piece, type);
-  if (extra != 0) std::memcpy(to, &whole_bytes, sizeof(whole_bytes));
-  std::memcpy(to + extra, part.data(), part.size());
+void BatchBuilder::StartPiece(uint32_t extra_bytes) {
+  CHECK(open() && !piece_open());
+  CHECK(Fits(extra_bytes));
+  piece_extra_bytes_ = extra_bytes;
+  piece_end_ = cursor_ + kRecordFramingBytes + extra_bytes;
+  piece_limit_ = limit_;
+  limit_ = cursor_;  // nothing else fits
+}
+
+void BatchBuilder::FinishPiece(Piece piece, RecordType type, uint64_t whole_bytes, Lsn record_lsn) {
+  CHECK(piece_open());
+  const bool first = piece == Piece::kFirst;
+  CHECK_EQ(first ? kFirstPieceExtraBytes : 0, piece_extra_bytes_);
+  limit_ = piece_limit_;
+  piece_limit_ = 0;
+  const uint32_t length = piece_end_ - cursor_ - kRecordFramingBytes;
+  piece_end_ = 0;
+  std::byte* const to = BeginPiece(length, piece, type);
+  if (first) std::memcpy(to, &whole_bytes, sizeof(whole_bytes));  // little endian; see format.cc
   const Lsn lsn = EndPiece(length);
-  payload_bytes_ -= extra;
-  if (piece != Piece::kFirst) ++continued_pieces_;
-  broken_record_ = piece == Piece::kFirst ? lsn : piece == Piece::kMiddle ? record_lsn : Lsn();
-  return lsn;
+  CHECK(lsn == record_lsn || piece == Piece::kMiddle || piece == Piece::kLast);
+  payload_bytes_ -= piece_extra_bytes_;
+  if (piece == Piece::kMiddle || piece == Piece::kLast) ++continued_pieces_;
+  if (first || piece == Piece::kMiddle) broken_record_ = record_lsn;
 }
 
 BatchBuilder::Finished BatchBuilder::Finish(BatchHeader header) {
-  CHECK(open());
+  CHECK(open() && !piece_open());
   const uint32_t used = cursor_ - begin_;
   const uint32_t length = static_cast<uint32_t>(RoundUpToBlock(used));
   std::memset(data_ + cursor_, 0, length - used);
@@ -51,6 +63,7 @@ void BatchBuilder::Close(Lsn end) {
   buffer_.Return();
   data_ = nullptr;
   begin_ = cursor_ = limit_ = record_count_ = 0;
+  piece_end_ = piece_limit_ = 0;
   origin_ = end.value();
 }
 

@@ -1,10 +1,12 @@
 // wal/batch_builder.h: the open batch. Frames records, once, straight into a registered buffer.
 //
-//   Start(buffer)   Append* | Reserve+Commit   Finish() -> the bytes to write
+//   Start(buffer)   Append* | Reserve+Commit | StartPiece, FillPiece*, FinishPiece
+//   Finish() -> the bytes to write
 //
 // A segment's first batch is written together with the segment header, so its buffer begins with
 // one block for that header.
-// Invariants: begin_ <= cursor_ <= limit_ while open; while closed there is room for nothing.
+// Invariants: begin_ <= cursor_ <= limit_ while open; while closed, or while a piece is being
+// filled, there is room for nothing.
 #ifndef COREWAL_WAL_BATCH_BUILDER_H_
 #define COREWAL_WAL_BATCH_BUILDER_H_
 
@@ -39,6 +41,7 @@ class BatchBuilder {
     continued_pieces_ = 0;
     payload_bytes_ = 0;
     broken_record_ = Lsn();
+    piece_limit_ = 0;
   }
 
   bool open() const { return data_ != nullptr; }
@@ -65,10 +68,22 @@ class BatchBuilder {
     return EndPiece(bytes);
   }
 
-  // One piece of the record at `record_lsn` (zero for its first piece); the first also carries the
-  // whole length. Returns the piece's LSN. Requires Fits(part.size() [+ kFirstPieceExtraBytes]).
-  Lsn AppendPiece(absl::Span<const std::byte> part, Piece piece, RecordType type,
-                  uint64_t whole_bytes, Lsn record_lsn);
+  // Opens the last piece of the batch (or a whole record), to be filled as its bytes come. A first
+  // piece leaves `extra_bytes` (kFirstPieceExtraBytes) free before them. Requires
+  // Fits(extra_bytes).
+  void StartPiece(uint32_t extra_bytes);
+  bool piece_open() const { return piece_limit_ != 0; }
+  // More of the open piece's data, as many bytes as would still fit. 0 if none is open.
+  uint32_t piece_room() const { return piece_limit_ - piece_end_; }
+  // Requires part.size() <= piece_room().
+  void FillPiece(absl::Span<const std::byte> part) {
+    CHECK_LE(part.size(), piece_room());
+    if (!part.empty()) std::memcpy(data_ + piece_end_, part.data(), part.size());
+    piece_end_ += static_cast<uint32_t>(part.size());
+  }
+  // Makes what was filled in a piece of the record at `record_lsn`, which has `whole_bytes`. A
+  // first or whole piece stands at that LSN. Afterwards there is room again for what else fits.
+  void FinishPiece(Piece piece, RecordType type, uint64_t whole_bytes, Lsn record_lsn);
 
   // Pads to a block and encodes the header from `header`, of which lsn, length_bytes, records_bytes
   // and record_count are filled in here. bytes(), end() and so on stay valid until Take().
@@ -118,6 +133,9 @@ class BatchBuilder {
   uint32_t record_count_ = 0;      // pieces
   uint32_t continued_pieces_ = 0;  // of them, middle and last ones
   uint32_t payload_bytes_ = 0;
+  uint32_t piece_end_ = 0;    // of the open piece's data, in the buffer
+  uint32_t piece_limit_ = 0;  // the batch's limit_ while a piece is open; else 0
+  uint32_t piece_extra_bytes_ = 0;
   uint64_t origin_ = 0;  // LSN of the buffer's byte 0
   Lsn broken_record_;    // the record that this batch leaves unfinished; 0: none
 #ifdef COREWAL_MUTATIONS

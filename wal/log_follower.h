@@ -50,7 +50,7 @@ struct LogFollowerOptions {
   DurableSource durable;
   uint32_t read_ahead = 4;  // reads in flight, at least 1; at most those free in `io` but one
   DirectMode direct = DirectMode::kAuto;
-  bool pieces = false;     // records that span batches come piece by piece: memory stays bounded
+  bool pieces = false;     // as LogReaderOptions has it: memory stays bounded
   bool user_only = false;  // passes over corewal's own records (control_record.h)
 };
 

@@ -39,7 +39,9 @@ struct LogReaderOptions {
   Lsn to{UINT64_MAX};       // stop before the first record with lsn >= to
   uint32_t read_ahead = 8;  // reads in flight, at least 1; fewer if `io` has fewer buffers free
   DirectMode direct = DirectMode::kAuto;
-  bool pieces = false;        // records that span batches come piece by piece: memory stays bounded
+  // Records that span batches come piece by piece: memory stays bounded. Of one that was cut off by
+  // a crash, or given up, the last piece does not come: another record, or the end, comes instead.
+  bool pieces = false;
   bool skip_damaged = false;  // passes over what is damaged; skipped() says what that was
   bool user_only = false;     // passes over corewal's own records (control_record.h)
   // If set, called with each valid batch's headers, seals included, before its first record is

@@ -68,6 +68,11 @@ absl::Status LogWriter::CheckAppendable(uint64_t bytes) const {
         absl::StrCat("a record of ", bytes, " bytes; at most ", kRecordBytesMax, " are allowed"));
   }
   CHECK(!reserving_) << "append between Reserve and Commit";
+  if (record_.open()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("a record is open, ", record_.got_bytes(), " of its ", record_.whole_bytes(),
+                     " bytes appended: end or cancel it first; nothing was appended"));
+  }
   return absl::OkStatus();
 }
 
@@ -166,51 +171,17 @@ void LogWriter::Cancel() {
   reserving_ = false;
 }
 
-// The record goes out as it is framed, since no number of buffers would hold the largest. What
-// could stop it halfway is checked before the first piece: there must be segments for all of it.
-absl::StatusOr<Lsn> LogWriter::AppendLarge(absl::Span<const std::byte> payload,
-                                           const AppendOptions& options) {
-  const uint64_t batches =
-      payload.size() / reserve_bytes_max() + 3;  // and the partial ones at both ends
-  const uint64_t log_bytes = payload.size() + batches * (kBatchHeaderBytes + kBlockBytes);
+absl::Status LogWriter::CheckSegmentsReadyFor(uint64_t payload_bytes) {
+  const uint64_t batches = payload_bytes / reserve_bytes_max() + 3;  // and partial ones
+  const uint64_t log_bytes = payload_bytes + batches * (kBatchHeaderBytes + kBlockBytes);
   const uint64_t per_segment = options_.segment_bytes - 2 * kBlockBytes - 2 * kBatchHeaderBytes;
   const uint64_t segments = log_bytes / per_segment + 1;
-  if (preparer_.ready_count() < segments) {
-    preparer_.WantReady(static_cast<uint32_t>(segments));
-    ++stats_.stalls;
-    return WithCause(Refusal(absl::StrCat("a record of ", payload.size(), " bytes needs ", segments,
-                                          " segments ready, ", preparer_.ready_count(), " are")),
-                     preparer_.stall());
-  }
-  Lsn record_lsn;
-  absl::Span<const std::byte> rest = payload;
-  while (!rest.empty() || record_lsn == Lsn()) {
-    if (!builder_.Fits(kFirstPieceExtraBytes + kBlockBytes / 2)) {
-      absl::Status room = MakeRoom(kFirstPieceExtraBytes + kBlockBytes / 2);
-      if (!room.ok() && !absl::IsResourceExhausted(room)) return room;
-      if (!room.ok()) {
-        // Half a record may be in the log, and nothing may follow that: no error is passed over.
-        FailUnlessTransient(io_.Wait(1, clock_.Now() + SegmentPreparer::kRetryNs));
-        Advance();
-        if (!failure_.ok()) return failure_;
-        continue;
-      }
-    }
-    const bool first = record_lsn == Lsn();
-    if (first && builder_.Fits(payload.size())) {
-      record_lsn = builder_.Append(payload, options.type);
-      break;
-    }
-    const uint64_t overhead = kRecordFramingBytes + (first ? kFirstPieceExtraBytes : 0) + 3;
-    // Fills the batch, so that the next piece begins the next one (FORMAT.md, B9).
-    const auto part = rest.subspan(0, builder_.room() - overhead);
-    rest.remove_prefix(part.size());
-    const Piece piece = first ? Piece::kFirst : rest.empty() ? Piece::kLast : Piece::kMiddle;
-    const Lsn lsn = builder_.AppendPiece(part, piece, options.type, payload.size(), record_lsn);
-    if (first) record_lsn = lsn;
-  }
-  Want(options.durability);
-  return record_lsn;
+  if (preparer_.ready_count() >= segments) return absl::OkStatus();
+  preparer_.WantReady(static_cast<uint32_t>(segments));
+  ++stats_.stalls;
+  return WithCause(Refusal(absl::StrCat("a record of ", payload_bytes, " bytes needs ", segments,
+                                        " segments ready, ", preparer_.ready_count(), " are")),
+                   preparer_.stall());
 }
 
 absl::Status LogWriter::MakeRoom(uint64_t payload_bytes) {
@@ -224,7 +195,7 @@ absl::Status LogWriter::MakeRoom(uint64_t payload_bytes) {
 }
 
 uint64_t LogWriter::SegmentRoom() const {
-  if (active_.empty()) return 0;
+  if (active_.empty() || record_.given_up()) return 0;
   const ActiveSegment& segment = active_.back();
   const Lsn position = header_pending_ ? segment.base + kBlockBytes : log_end_;
   const uint64_t used = position - segment.base;
@@ -279,7 +250,8 @@ absl::Status LogWriter::StartSegment() {
   active_.push_back(std::move(segment));
   header_pending_ = true;
   ++stats_.rolls;
-  return absl::OkStatus();
+  if (record_.given_up()) LeaveRecordGivenUp();
+  return failure_;
 }
 
 absl::Status LogWriter::Stalled(Stall why) {
@@ -367,6 +339,7 @@ void LogWriter::Fail(absl::Status why) {
   if (!failure_.ok()) return;
   failure_ = std::move(why);
   builder_.Close(std::max(builder_.end(), submitted_));  // nothing fits any more
+  record_.Fail();
   reserving_ = false;
   ++progress_;
 }
@@ -394,6 +367,8 @@ void LogWriter::CheckInvariants() const {
   CHECK_LE(submitted_, appended()) << DebugString();
   CHECK_LE(published_durable_, durable_) << DebugString();
   CHECK_LE(written_safe_, written_) << DebugString();
+  if (builder_.piece_open()) CHECK(record_.open() && builder_.empty()) << DebugString();  // I7
+  if (record_.given_up()) CHECK(!header_pending_ && builder_.empty()) << DebugString();
   if (sync_.outstanding > 0) {
     CHECK_LE(sync_.promise, written_) << DebugString();
     CHECK_GT(sync_.promise, durable_) << DebugString();

@@ -15,6 +15,8 @@
 //   I4  batches become written in any order, but `written` moves over the contiguous prefix only
 //   I5  callbacks run in LSN order, each once, inside Poll or Wait, never inside Append
 //   I6  no segment that a valid cursor needs is given up; the cursors in memory are those on disk
+//   I7  while a record is open nothing else is appended and no seal is written; behind pieces of a
+//       record that was given up the log goes on in a new segment of the next incarnation
 // Thread: that of `io` only.
 // Failure: the first write or sync error is final; later calls return it unchanged. Nothing is
 // retried: after a failed sync a second one may lie. Close and recover.
@@ -43,6 +45,7 @@
 #include "wal/cursor_set.h"
 #include "wal/format.h"
 #include "wal/lsn.h"
+#include "wal/record_stream.h"
 #include "wal/recovery.h"
 #include "wal/segment_preparer.h"
 #include "wal/sync_method.h"
@@ -104,10 +107,11 @@ class LogWriter {
                                                          const RecoveredLog& recovered);
   ~LogWriter();
 
-  // Copies `payload` (at most 1 GiB, and what the buffers hold) into the open batch.
-  // ResourceExhausted: no buffer free, the device behind, no segment ready, or too many callbacks
-  // wait; nothing was appended; retry after Poll. InvalidArgument: too large, or a type that is not
-  // the user's.
+  // Copies `payload` (at most 1 GiB) into the open batch. One of more than reserve_bytes_max() is
+  // copied over as many batches as it takes, and this waits for buffers then.
+  // ResourceExhausted: no buffer free, the device behind, not the segments ready that it takes, or
+  // too many callbacks wait; nothing was appended; retry after Poll. InvalidArgument: too large, or
+  // a type that is not the user's. FailedPrecondition: closed, or a record is open (BeginRecord).
   absl::StatusOr<Lsn> Append(absl::Span<const std::byte> payload,
                              const AppendOptions& options = {}) {
     // The common case: room in the open batch. Everything else is out of line.
@@ -135,6 +139,31 @@ class LogWriter {
   void Cancel();
   uint32_t reserve_bytes_max() const;
 
+  // A record of `bytes` (0 to 1 GiB) in parts, for what is not in memory at once:
+  //
+  //   BeginRecord(bytes)   AppendPart(part) ...   EndRecord() | CancelRecord()
+  //
+  // Not more of it is held than one buffer and those on their way to the disk. Poll and Wait may be
+  // called in between, and everything else that does not append; appends are refused with
+  // FailedPrecondition until the record has been ended. It may stay open for as long as its parts
+  // take, and keeps nothing from becoming durable that was appended before. It is in the log, or
+  // not, as any record: if the process ends before EndRecord, or if it never becomes durable,
+  // nobody is handed it as a whole.
+  // Errors are those of Append. After a failure, or Close, no record is open.
+  absl::Status BeginRecord(uint64_t bytes, const AppendOptions& options = {});
+  // Copies the first bytes of `part`, as many as there is room for, and returns how many; all of it
+  // unless buffers or segments run out. ResourceExhausted: nothing of `part` was taken; retry after
+  // Poll or Wait. InvalidArgument: more than is missing; nothing was taken.
+  absl::StatusOr<uint64_t> AppendPart(absl::Span<const std::byte> part);
+  // The record's LSN. FailedPrecondition: parts are missing. ResourceExhausted: too many callbacks
+  // wait. The record stays open then.
+  absl::StatusOr<Lsn> EndRecord();
+  absl::StatusOr<Lsn> EndRecord(AppendCallback on_done);
+  // Gives the open record up, if there is one: readers pass over what of it is in the log. If some
+  // is, the next append begins a new segment.
+  void CancelRecord();
+  bool record_open() const { return record_.open(); }
+
   // Reaps completions, moves the watermarks, submits what may go, runs callbacks, prepares
   // segments. Never waits for the device (io_uring; posix does its I/O here).
   absl::Status Poll();
@@ -143,7 +172,8 @@ class LogWriter {
   // Waits until everything appended is durable.
   absl::Status WaitDurable();
   // Makes everything durable, writes a seal, gives files back. Idempotent; after a failure it
-  // returns the cause and writes nothing.
+  // returns the cause and writes nothing. An open record is cancelled; if some of it is in the log
+  // and nothing behind it, there is no seal.
   absl::Status Close();
 
   // Gives up segments that hold only records below `lsn` and below every cursor: they are recycled
@@ -169,8 +199,9 @@ class LogWriter {
   uint64_t log_bytes() const;
 
   // A record is durable when its LSN is below durable(). The others likewise. Each is the end of a
-  // batch, or, inside a record that spans batches, that record's beginning.
-  Lsn appended() const { return builder_.end(); }
+  // batch, or, inside a record that spans batches, that record's beginning. Of a record that is
+  // open, appended() and submitted() count what was submitted.
+  Lsn appended() const { return record_.open() ? log_end_ : builder_.end(); }
   Lsn submitted() const { return submitted_; }
   Lsn written() const { return written_; }
   Lsn durable() const { return published_durable_; }
@@ -244,8 +275,19 @@ class LogWriter {
     if (durability != Durability::kAppended) want_written_ = builder_.end();
   }
   absl::StatusOr<Lsn> AppendSlow(absl::Span<const std::byte> payload, const AppendOptions& options);
+  void WantAllDurable() { want_durable_ = std::max(want_durable_, appended()); }
+  // log_writer_record.cc
+  static constexpr uint32_t kPieceBytesMin = kFirstPieceExtraBytes + kBlockBytes / 2;
   absl::StatusOr<Lsn> AppendLarge(absl::Span<const std::byte> payload,
                                   const AppendOptions& options);
+  absl::Status CheckRecordOpen() const;
+  absl::Status OpenRecord(uint64_t bytes, const AppendOptions& options);
+  absl::Status MakeRoomForPart();
+  absl::Status SubmitPiece();
+  void LeaveRecordGivenUp();
+  absl::Status CheckSegmentsReadyFor(uint64_t payload_bytes);
+  Incarnation IncarnationAfter(Incarnation last) const;
+  absl::Status NumbersUsedUp(const std::string& path) const;
   absl::Status CheckAppendable(uint64_t bytes) const;
   absl::Status CheckUserType(RecordType type) const;
   absl::StatusOr<Lsn> AppendOfAnyType(absl::Span<const std::byte> payload,
@@ -315,6 +357,7 @@ class LogWriter {
   Epoch closed_epoch_;  // of the last closed batch: what a new segment's header may claim
 
   BatchBuilder builder_;
+  RecordStream record_;
   BatchQueue queue_;
   SegmentPreparer preparer_;
   std::deque<ActiveSegment> active_;  // ascending; the last is being filled

@@ -73,6 +73,19 @@ absl::StatusOr<std::unique_ptr<LogWriter>> LogWriter::Open(FileSystem& files, St
   return writer;
 }
 
+Incarnation LogWriter::IncarnationAfter(Incarnation last) const {
+  const uint32_t random = options_.incarnation_random.has_value()
+                              ? *options_.incarnation_random
+                              : static_cast<uint32_t>(RandomUint64());
+  return {(uint64_t{last.count()} + 1) << 32 | random};
+}
+
+absl::Status LogWriter::NumbersUsedUp(const std::string& path) const {
+  return absl::FailedPreconditionError(
+      absl::StrCat(path, ": the log's numbers are used up: sequence ", last_sequence_, ", lsn ",
+                   log_end_.value(), ", incarnation ", incarnation_.count()));
+}
+
 // A damaged file of cursors does not keep the log from being opened, but nothing is truncated: what
 // the cursors held back is not known.
 absl::Status LogWriter::AdoptCursors() {
@@ -93,10 +106,7 @@ absl::Status LogWriter::AdoptCursors() {
 }
 
 absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {
-  const uint32_t random = options_.incarnation_random.has_value()
-                              ? *options_.incarnation_random
-                              : static_cast<uint32_t>(RandomUint64());
-  incarnation_.bits = (uint64_t{recovered.last_incarnation.count()} + 1) << 32 | random;
+  incarnation_ = IncarnationAfter(recovered.last_incarnation);
   epoch_ = closed_epoch_ = recovered.last_epoch;
   log_end_ = recovered.end.lsn;
   last_crc_ = recovered.end.last_crc;
@@ -115,10 +125,7 @@ absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {
   constexpr uint64_t kNumbersMax = uint64_t{1} << 63;
   if (last_base_.value() + last_segment_bytes_ > kNumbersMax || last_sequence_ > kNumbersMax ||
       incarnation_.count() == 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(recovered.live.empty() ? options_.directory : recovered.live.back().path,
-                     ": the log's numbers are used up: sequence ", last_sequence_, ", lsn ",
-                     log_end_.value(), ", openings ", recovered.last_incarnation.count()));
+    return NumbersUsedUp(recovered.live.empty() ? options_.directory : recovered.live.back().path);
   }
   RETURN_IF_ERROR(MakeTailDurable(recovered));
   if (Mutated(Mutation::kTornTailAppendedTo)) RETURN_IF_ERROR(GoOnBehindTornTail(recovered));
@@ -202,6 +209,7 @@ absl::Status LogWriter::GoOnBehindTornTail(const RecoveredLog& recovered) {
 
 absl::Status LogWriter::Close() {
   if (closed_) return failure_;
+  CancelRecord();
   closed_ = true;  // no batch is opened any more; callbacks may still fill one that is open
   reserving_ = false;
   do {
@@ -209,7 +217,8 @@ absl::Status LogWriter::Close() {
   } while (failure_.ok() && builder_.open());
   while (failure_.ok() && seal_in_flight_) Wait(kNever).IgnoreError();
   const bool started = !active_.empty() && !header_pending_;
-  if (failure_.ok() && started) StageSeal();  // also after an idle seal: the same bytes again
+  const bool sealed = started && !record_.given_up();  // else a crash's end, and read as that
+  if (failure_.ok() && sealed) StageSeal();  // also after an idle seal: the same bytes again
   absl::Status first = DrainInFlight();
   if (!first.ok()) Fail(first);
   RunCallbacks();
@@ -219,7 +228,7 @@ absl::Status LogWriter::Close() {
   for (const ActiveSegment& segment : active_) first.Update(io_.UnregisterFile(segment.file));
   if (header_pending_ && stats_.batches == 0) first.Update(files_.Remove(active_.back().path));
   if (failure_.ok() && started) {
-    const uint64_t used_bytes = log_end_ + kBlockBytes - active_.back().base;
+    const uint64_t used_bytes = log_end_ - active_.back().base + (sealed ? kBlockBytes : 0);
     first.Update(files_.Resize(active_.back().path, used_bytes));
   }
   active_.clear();

@@ -45,9 +45,9 @@ absl::Status LogWriter::Wait(MonotonicNs deadline) {
 }
 
 absl::Status LogWriter::WaitDurable() {
-  if (builder_.open() && builder_.empty()) builder_.Close(log_end_);
-  const Lsn target = builder_.end();
-  if (durable_ < target) Want(Durability::kDurable);
+  if (builder_.open() && builder_.empty() && !record_.open()) builder_.Close(log_end_);
+  const Lsn target = appended();
+  if (durable_ < target) WantAllDurable();
   while (failure_.ok() && durable_ < target) Wait(kNever).IgnoreError();
   return failure_;
 }
@@ -233,15 +233,15 @@ void LogWriter::SealIfIdle() {
   active_at_ = now;
   // Never inside a record that spans batches: its next piece may come in the next segment, and if
   // that is lost in a crash, the seal would stand for the end of a log that breaks off in a record.
-  const bool whole_records =
-      published_durable_ == log_end_ || Mutated(Mutation::kSealBetweenPieces);
-  if (Quiet() && durable_ == log_end_ && whole_records) {
+  const bool whole_records = record_.state() == RecordStream::State::kNone ||
+                             (!builder_.piece_open() && Mutated(Mutation::kSealBetweenPieces));
+  if (Quiet() && durable_ == log_end_) {
     // A reservation taken back has left a segment without header, where no seal may stand.
-    if (!header_pending_) return StageSeal();
+    if (whole_records && !header_pending_) return StageSeal();
     sealed_ = true;
     return;
   }
-  Want(Durability::kDurable);
+  WantAllDurable();
 }
 
 // A seal is a batch without records where the next batch will stand. Nothing in it is ever

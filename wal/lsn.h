@@ -27,9 +27,9 @@ using Epoch = StrongInt<struct EpochTag>;
 enum class ShardId : uint32_t {};
 inline constexpr uint32_t ToIndex(ShardId shard) { return static_cast<uint32_t>(shard); }
 
-// One opening of a log for writing: the count of openings in the upper 32 bits orders them, random
-// lower 32 bits tell two attempts with the same count apart (the first crashed before anything of
-// it was durable).
+// One opening of a log for writing, or its going on behind a record that it gave up: the count of
+// these in the upper 32 bits orders them, random lower 32 bits tell two attempts with the same
+// count apart (the first crashed before anything of it was durable).
 struct Incarnation {
   uint64_t bits = 0;
   uint32_t count() const { return static_cast<uint32_t>(bits >> 32); }

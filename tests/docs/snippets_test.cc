@@ -199,6 +199,35 @@ TEST_F(SnippetsTest, WaitingEndsAndTheAppendGoesOn) {
   EXPECT_EQ(Replayed(), Texts{"late"});
 }
 
+TEST_F(SnippetsTest, StreamedRecordIsWholeAndOneThatEndsEarlyIsNot) {
+  constexpr uint64_t kBytes = 3'000'000;
+  std::string expected;
+  uint64_t bytes_left = 0;
+  const auto read = [&](std::span<std::byte> to) -> absl::StatusOr<size_t> {
+    const size_t bytes = std::min({to.size(), size_t{70'001}, size_t{bytes_left}});
+    for (std::byte& byte : to.first(bytes)) {
+      byte = static_cast<std::byte>(--bytes_left % 251);
+      expected.push_back(static_cast<char>(byte));
+    }
+    return bytes;
+  };
+  {
+    auto engine = OpenAsHost();
+    ASSERT_NE(engine, nullptr);
+    auto shard = engine->AttachShard(ShardId{0});
+    ASSERT_TRUE(shard.ok()) << shard.status();
+    bytes_left = kBytes / 2;
+    const auto early = embedding::AppendStreamed(**shard, kBytes, read);
+    EXPECT_TRUE(absl::IsOutOfRange(early.status())) << early.status();
+    expected.clear();
+    bytes_left = kBytes;
+    const auto lsn = embedding::AppendStreamed(**shard, kBytes, read);
+    EXPECT_TRUE(lsn.ok()) << lsn.status();
+    EXPECT_TRUE((*shard)->Close().ok());
+  }
+  EXPECT_TRUE(Replayed() == Texts{expected});  // not EXPECT_EQ: it would print them
+}
+
 TEST_F(SnippetsTest, TransferIsThereAsAWhole) {
   {
     auto engine = Open(2);

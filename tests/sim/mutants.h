@@ -75,6 +75,9 @@ inline constexpr Mutant kMutants[] = {
     {Mutation::kTruncatedTooFar, "truncated_too_far",
      "truncation takes the segment that still holds the LSN",
      kLost | kWrong | kRefused | kInvariant | kFollower},
+    {Mutation::kGivenUpRecordFollowed, "given_up_record_followed",
+     "behind pieces of a record that was given up the log goes on in the same incarnation",
+     kRefused | kFollower},
 };
 
 }  // namespace corewal

@@ -35,6 +35,8 @@ TEST_P(WalSimTest, AcknowledgedRecordsSurviveAndNothingIsInvented) {
   EXPECT_GT(sum.appended, 50 * kSeedsPerPart);
   EXPECT_GT(sum.rolls, kSeedsPerPart);
   EXPECT_GT(sum.spanning, kSeedsPerPart);
+  EXPECT_GT(sum.streamed, kSeedsPerPart / 2);
+  EXPECT_GT(sum.given_up, kSeedsPerPart / 2);
   EXPECT_GT(sum.seals, kSeedsPerPart);
   EXPECT_GT(sum.truncations, kSeedsPerPart);
   EXPECT_GT(sum.failures, 0u);

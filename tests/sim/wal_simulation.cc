@@ -31,6 +31,8 @@ void WalSimulation::Totals::Add(const Totals& other) {
   truncations += other.truncations;
   spanning += other.spanning;
   seals += other.seals;
+  streamed += other.streamed;
+  given_up += other.given_up;
   followed += other.followed;
   failures += other.failures;
   rot_reported += other.rot_reported;
@@ -46,12 +48,13 @@ void WalSimulation::Totals::Add(const Totals& other) {
 std::string WalSimulation::Totals::ToString() const {
   return absl::StrCat(
       lives, " lives, ", crashes, " crashes, ", appended, " appended (", spanning,
-      " over several batches), ", recovered, " read back, ", followed, " followed, ", rolls,
-      " rolls, ", truncations, " truncations, ", seals, " seals, ", failures,
-      " writers failed by injected errors, ", rot_reported, " rotten logs reported, ", cuts,
-      " cut at the damage, ", holes, " gone on with behind it, ", cursors_set, " cursors set, ",
-      cursors_invalidated, " invalidated, ", limited, " lives with a limit of size, ",
-      damage_reported, " broken devices noticed by the ", "log, ", lost, " by the oracle alone");
+      " over several batches, ", streamed, " in parts; ", given_up, " given up), ", recovered,
+      " read back, ", followed, " followed, ", rolls, " rolls, ", truncations, " truncations, ",
+      seals, " seals, ", failures, " writers failed by injected errors, ", rot_reported,
+      " rotten logs reported, ", cuts, " cut at the damage, ", holes, " gone on with behind it, ",
+      cursors_set, " cursors set, ", cursors_invalidated, " invalidated, ", limited,
+      " lives with a limit of size, ", damage_reported, " broken devices noticed by the ", "log, ",
+      lost, " by the oracle alone");
 }
 
 WalSimulation::WalSimulation(uint64_t seed, std::optional<SimFault> broken)
@@ -143,6 +146,7 @@ void WalSimulation::Boot() {
   io_ = *std::move(io);
   if (buffer_lent_) lent_buffer_ = *io_->AcquireBuffer();
   last_called_back_ = Lsn();
+  parts_.reset();
 }
 
 void WalSimulation::Shutdown() {

@@ -1,9 +1,9 @@
 // tests/sim/wal_simulation.h: one seeded life story of a log on a simulated disk.
 //
-// The real writer, recovery and reader run over SimDisk: appends of all sizes and kinds, polls,
-// waits, truncations, idle times, rolls, recycled files, disks that fill up, until the power fails
-// or the process is killed at some action, in the middle of whatever it was; then the log is
-// reopened with other settings, and so on. A LogOracle judges each recovery.
+// The real writer, recovery and reader run over SimDisk: appends of all sizes and kinds, records in
+// parts, polls, waits, truncations, idle times, rolls, recycled files, disks that fill up, until
+// the power fails or the process is killed at some action, in the middle of whatever it was; then
+// the log is reopened with other settings, and so on. A LogOracle judges each recovery.
 //
 // A device that keeps its promises may be slow, reorder, tear sectors, write short, and report
 // errors; whatever it does, the log must not lose what it acknowledged. A device that breaks them
@@ -39,9 +39,10 @@ class WalSimulation {
   struct Totals {
     uint64_t lives = 0, appended = 0, recovered = 0, crashes = 0, rolls = 0, truncations = 0;
     uint64_t spanning = 0, seals = 0, followed = 0;
-    uint64_t failures = 0;         // of a writer, by injected errors
-    uint64_t rot_reported = 0;     // bits flipped in a closed log, and called damage
-    uint64_t cuts = 0, holes = 0;  // of these, opened: cut there, or gone on with behind it
+    uint64_t streamed = 0, given_up = 0;  // records that were given in parts
+    uint64_t failures = 0;                // of a writer, by injected errors
+    uint64_t rot_reported = 0;            // bits flipped in a closed log, and called damage
+    uint64_t cuts = 0, holes = 0;         // of these, opened: cut there, or gone on with behind it
     uint64_t cursors_set = 0, cursors_invalidated = 0, limited = 0;
     uint64_t damage_reported = 0;  // of a broken device: the log noticed it
     uint64_t lost = 0;             // of a broken device: only the oracle did
@@ -66,6 +67,12 @@ class WalSimulation {
     kWhole,
     kToBeCut,  // rotten; the opening that is to cut it there has not succeeded yet
     kHole,     // rotten, and gone on with
+  };
+  // A record that is open, to be given in parts.
+  struct Parts {
+    std::string payload;
+    uint64_t given_bytes = 0;
+    AppendOptions options;
   };
   // What a life does most of.
   enum class Style : uint8_t { kMixed, kSmall, kLarge, kTruncating, kIdle };
@@ -102,6 +109,10 @@ class WalSimulation {
   void Append();
   void AppendBurst();
   void AppendSpanning();
+  void BeginParts();
+  void GoOnWithParts();
+  void EndParts();
+  void GiveUpParts();
   void AppendSeveral();
   void AppendInPlace();
   void Truncate();
@@ -127,6 +138,7 @@ class WalSimulation {
   bool buffer_lent_ = false;  // another user of the same storage has one of its few buffers
   BufferLease lent_buffer_;
   std::unique_ptr<LogWriter> writer_;
+  std::optional<Parts> parts_;
   std::unique_ptr<SimFollower> follower_;
   Lsn followed_to_;  // by any of them
   StorageIoOptions io_options_;

@@ -19,6 +19,10 @@ absl::Span<const std::byte> Bytes(const std::string& text) {
 
 void WalSimulation::Step() {
   const uint64_t dice = random_.Below(100);
+  if (parts_.has_value() && !writer_->record_open() && !Excused(writer_->failure())) {
+    Problem("an open record is not open any more");
+  }
+  if (parts_.has_value() && random_.Below(2) == 0) return GoOnWithParts();
   switch (style_) {
     case Style::kMixed:
       Act(dice);
@@ -27,7 +31,7 @@ void WalSimulation::Step() {
       dice < 60 ? AppendBurst() : Act(random_.Between(50, 99));
       break;
     case Style::kLarge:
-      dice < 40 ? AppendSpanning() : Act(random_.Between(30, 99));
+      dice < 25 ? AppendSpanning() : dice < 40 ? BeginParts() : Act(random_.Between(30, 99));
       break;
     case Style::kTruncating:
       dice < 25 ? Truncate() : dice < 33 ? MoveCursor() : Act(random_.Below(93));
@@ -54,8 +58,10 @@ void WalSimulation::Act(uint64_t dice) {
     AppendSeveral();
   } else if (dice < 48) {
     AppendInPlace();
-  } else if (dice < 50) {
+  } else if (dice < 49) {
     AppendSpanning();
+  } else if (dice < 50) {
+    BeginParts();
   } else if (dice < 75) {
     writer_->Poll().IgnoreError();
   } else if (dice < 90) {
@@ -151,9 +157,11 @@ AppendCallback WalSimulation::Callback(Durability durability) {
 
 void WalSimulation::TookLsn(const absl::StatusOr<Lsn>& lsn, std::string payload, uint8_t type) {
   if (!lsn.ok()) {
+    if (absl::IsFailedPrecondition(lsn.status()) && parts_.has_value()) return;
     if (!Excused(lsn.status())) Problem(absl::StrCat("append: ", lsn.status().ToString()));
     return;
   }
+  if (parts_.has_value()) return Problem("something was appended between the parts of a record");
   disk_.Trace(absl::StrCat("SIM append ", payload.size(), " bytes at lsn ", lsn->value()));
   ++totals_.appended;
   const std::string wrong = oracle_.Appended({*lsn, std::move(payload), type});
