@@ -108,7 +108,9 @@ class Shard {
   virtual absl::Status WaitDurable() = 0;
   virtual absl::StatusOr<int> notify_fd() = 0;
 
-  // The writer underneath: its inline Append has no virtual call, and Reserve encodes in place.
+  // The writer underneath: its inline Append has no virtual call, Reserve encodes in place, and
+  // BeginRecord takes a large record in parts. While that is open, messages of other threads and
+  // the barriers of epochs wait; Close gives it up.
   virtual LogWriter& writer() = 0;
   virtual Lsn durable_lsn() const = 0;
 

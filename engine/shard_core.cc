@@ -308,6 +308,7 @@ absl::Status ShardCore::Close() {
     RefuseControls();
     return absl::OkStatus();
   }
+  writer_->CancelRecord();  // messages wait for its end
   const absl::Status finished = FinishMessages();
   absl::Status status = writer_->Close();
   info_at_ = 0;

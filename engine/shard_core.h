@@ -4,8 +4,9 @@
 //   one turn:  requests -> messages (bounded) -> barrier of a closed epoch -> the writer's Poll
 //
 // Large records are kept from queueing before small ones where they are accepted (large_gate.h).
-// What a little waiting cures (no buffer free) leaves a message where it is, and so does a full
-// disk if nobody would be told: then the mailbox fills, and producers are refused.
+// What a little waiting cures (no buffer free) leaves a message where it is, and so does a record
+// that the host has open, and a full disk if nobody would be told: then the mailbox fills, and
+// producers are refused.
 //
 // Invariants: a record is taken in only after the barriers of all epochs that its producer had seen
 // closed; the barrier of an epoch only after all messages that were there when it was closed.

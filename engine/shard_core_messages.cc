@@ -256,6 +256,7 @@ bool ShardCore::CloseEpochIfAsked() {
 absl::Status ShardCore::EnterOpenEpoch() {
   const Epoch open = config_.epochs->open();
   if (open <= open_here_) return absl::OkStatus();
+  if (writer_->record_open()) return absl::OkStatus();  // it refuses the append, and says why
   const ShardTurn turn(this);
   const uint64_t target = mailbox_.end();
   while (!mailbox_.PoppedBefore(target) && DrainMailbox()) {
@@ -267,6 +268,7 @@ absl::Status ShardCore::EnterOpenEpoch() {
 }
 
 bool ShardCore::Passes(const absl::Status& refused, bool answered) const {
+  if (writer_->record_open()) return true;  // the host is in the middle of it
   if (!absl::IsResourceExhausted(refused) || !writer_->failure().ok()) return false;
   // A full disk does not pass: who can be told is told. What was posted without an answer stays.
   return writer_->preparing_stall().ok() ||

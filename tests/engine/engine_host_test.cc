@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <thread>
@@ -85,6 +86,37 @@ TEST_P(EngineHostTest, WaitDurableCoversEverythingAppended) {
   EXPECT_GT(shard->durable_lsn(), last);
   EXPECT_OK(engine().Close()) << "of the shard too, since this is its thread";
   ReplayWithEngineThreads({"0", "1", "2", "3", "4"});
+}
+
+TEST_P(EngineHostTest, OthersWaitWhileTheHostHasARecordOpen) {
+  Open(host_options());
+  Shard* const shard = Attach(0);
+  ASSERT_NE(shard, nullptr);
+  const std::string large(3 << 20, 'l');
+  ASSERT_OK(shard->writer().BeginRecord(large.size()));
+  absl::StatusOr<AppendFuture> other = engine().Append(ShardId{0}, BytesOf("other"));
+  ASSERT_OK(other.status());
+  ASSERT_OK(engine().AdvanceEpoch().status());
+  for (size_t taken = 0; taken < large.size();) {
+    const auto part =
+        BytesOf(large).subspan(taken, std::min<size_t>(100'000, large.size() - taken));
+    const absl::StatusOr<uint64_t> more = shard->writer().AppendPart(part);
+    ASSERT_TRUE(more.ok() || absl::IsResourceExhausted(more.status())) << more.status();
+    taken += more.value_or(0);
+    ASSERT_OK(more.ok() ? shard->Poll() : shard->Wait(kNever));
+    EXPECT_FALSE(other->ready());
+    EXPECT_TRUE(absl::IsFailedPrecondition(shard->Append(BytesOf("mine")).status()));
+  }
+  ASSERT_OK(shard->writer().EndRecord().status());
+  while (!other->ready()) ASSERT_OK(shard->Wait(kNever));
+  EXPECT_OK(other->Wait().status());
+  // One that is open when the shard is closed keeps nobody waiting for good.
+  ASSERT_OK(shard->writer().BeginRecord(large.size()));
+  ASSERT_OK(engine().Post(ShardId{0}, BytesOf("posted")));
+  ASSERT_OK(shard->writer().AppendPart(BytesOf(large).subspan(0, 2'500'000)).status());
+  EXPECT_OK(shard->Close());
+  EXPECT_OK(engine().Close());
+  ReplayWithEngineThreads({large, "other", "posted"});
 }
 
 TEST_P(EngineHostTest, AppendsFromOtherThreadsArriveThroughPollAndWait) {
