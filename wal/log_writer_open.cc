@@ -132,10 +132,14 @@ absl::Status LogWriter::AdoptRecovered(const RecoveredLog& recovered) {
 
   // What lies beyond the tail was never acknowledged. Prepared files are taken over; the rest goes,
   // highest first, before anything new is written, so that it can never come back to life.
+  // Behind damage a file without a valid header may still hold batches that prove it; while nothing
+  // new is written, they would again.
+  const bool cut_at_damage = recovered.end.end == LogEnd::kDamaged;
   std::vector<const SegmentFile*> doomed;
   for (const SegmentFile& spare : recovered.spare) {
+    const bool known = spare.rule == FormatRule::kOk || !cut_at_damage;
     const bool fits =
-        !spare.started() && spare.size_bytes == options_.segment_bytes &&
+        known && !spare.started() && spare.size_bytes == options_.segment_bytes &&
         spare.sequence == last_sequence_ + 1 + preparer_.ready_count() &&
         preparer_.ready_count() < std::max(options_.segments_ready, options_.segments_first);
     if (fits) {

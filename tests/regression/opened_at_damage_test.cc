@@ -2,9 +2,12 @@
 // bytes that opening looks at:
 //   - a damaged batch at the head of the segment where the scan begins: that segment stayed part of
 //     the log, uncut, and what was appended then could not be read;
-//   - a damaged header of the first segment, which a cursor pointed into: CheckInvariants failed.
+//   - a damaged header of the first segment, which a cursor pointed into: CheckInvariants failed;
+//   - a damaged header of a later segment: opening took the file for a prepared one, and until
+//     something was appended its old batches went on to prove the damage.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <vector>
@@ -24,11 +27,11 @@ class OpenedAtDamageTest : public WriterFixture {
     Close();
     records_before_ = ReadBack().size();
   }
-  void Damage(uint64_t sequence, uint64_t offset) {
+  void Damage(uint64_t sequence, uint64_t offset, char byte = '!') {
     std::fstream file(directory_.path() + "/" + SegmentFileName(sequence),
                       std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(static_cast<std::streamoff>(offset));
-    file.put('!');
+    file.put(byte);
     ASSERT_TRUE(file.good());
   }
   void OpenWith(RecoveryMode mode) {
@@ -82,6 +85,28 @@ TEST_F(OpenedAtDamageTest, CursorIntoALostSegmentHoldsWhatIsLeft) {
   writer_->CheckInvariants();
   EXPECT_GT(writer_->oldest(), oldest);
   Close();
+}
+
+TEST_F(OpenedAtDamageTest, CutAtADamagedHeaderStaysCutWithoutAnAppend) {
+  for (const bool zeros : {false, true}) {
+    std::filesystem::remove_all(directory_.path());
+    std::filesystem::create_directory(directory_.path());
+    Open();
+    for (int i = 0; i < 20; ++i) {  // one by one, so that batches know of each other
+      Append(std::string(6000, 'r'));
+      ASSERT_TRUE(writer_->WaitDurable().ok());
+    }
+    Close();
+    for (uint64_t at = 0; at < (zeros ? uint64_t{kBlockBytes} : 1); ++at) {
+      Damage(2, at, zeros ? '\0' : '!');
+    }
+    EXPECT_TRUE(absl::IsDataLoss(Recover().status()));
+    OpenWith(RecoveryMode::kStopAtDamage);
+    Close();
+    const absl::StatusOr<RecoveredLog> recovered = Recover();
+    EXPECT_TRUE(recovered.ok()) << recovered.status();
+    EXPECT_FALSE(ReadBack().empty());
+  }
 }
 
 }  // namespace
