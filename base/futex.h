@@ -16,8 +16,15 @@ namespace corewal {
 // none). May return for no reason: look at the word again.
 void FutexWait(const std::atomic<uint32_t>& word, uint32_t expected, MonotonicNs deadline = kNever);
 
+// The same; `bits`, not 0, say whom FutexWakeBits wakes.
+void FutexWaitBits(const std::atomic<uint32_t>& word, uint32_t expected, uint32_t bits,
+                   MonotonicNs deadline = kNever);
+
 // Wakes up to `count` sleepers on `word`.
 void FutexWake(const std::atomic<uint32_t>& word, int count);
+
+// Wakes all sleepers on `word` that share a bit with `bits`, not 0.
+void FutexWakeBits(const std::atomic<uint32_t>& word, uint32_t bits);
 
 }  // namespace corewal
 

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/futex.h"
+#include "engine/wake_list.h"
 
 namespace corewal {
 
@@ -45,6 +46,7 @@ class AppendStatePool {
  private:
   static constexpr uint32_t kFirstSlab = 256;  // states; each slab is twice the one before
   static constexpr uint32_t kSlabsMax = 23;
+  static constexpr uint32_t kWakeGroup = 32;  // states; the bits of a futex's bitset
 
   static uint64_t NextHead(uint64_t head, uint32_t number) {
     return ((head >> 32) + 1) << 32 | number;
@@ -73,7 +75,10 @@ class AppendStatePool {
     CHECK_LT(slab, kSlabsMax) << "2^31 appends wait for their answer";
     const uint32_t count = kFirstSlab << slab;
     auto* states = new AppendState[count];
+    auto* wake_words = new std::atomic<uint32_t>[count / kWakeGroup] {};
     for (uint32_t i = 0; i < count; ++i) {
+      states[i].wake_word_ = &wake_words[i / kWakeGroup];
+      states[i].wake_bit_ = 1u << i % kWakeGroup;
       states[i].number_ = FirstOf(slab) + i;
       states[i].next_free_.store(i + 1 < count ? FirstOf(slab) + i + 1 : 0,
                                  std::memory_order_relaxed);
@@ -113,31 +118,32 @@ void AppendState::Recycle() {
   AppendStatePool::Get().GiveBack(this);
 }
 
-void AppendState::Complete(absl::StatusOr<Lsn> result) {
+void AppendState::Complete(absl::StatusOr<Lsn> result, WakeList* wakes) {
   result_ = std::move(result);
   if (on_done_) {
+    if (wakes != nullptr) wakes->WakeAll();
     on_done_(result_);
   } else {
     // Release: result_ is visible to whoever sees ready_ set. Acquire: so is, here, what Suspend
     // left.
     const uint32_t before = ready_.exchange(kReady, std::memory_order_acq_rel);
-    if (before == kWaited) FutexWake(ready_, INT32_MAX);
-    if (before == kSuspended) resume_(continuation_);
+    if (before == kWaited && wakes != nullptr) wakes->Add(wake_word_, wake_bit_);
+    if (before == kWaited && wakes == nullptr) WakeList::Wake(wake_word_, wake_bit_);
+    if (before == kSuspended) {
+      if (wakes != nullptr) wakes->WakeAll();
+      resume_(continuation_);
+    }
   }
   Release();
 }
 
 bool AppendState::WaitUntil(MonotonicNs deadline, const std::stop_token& stop) const {
-  // Takes back the wish for a wake-up, so that the futex word is another one, and wakes.
-  const auto interrupt = [this] {
-    uint32_t waited = kWaited;
-    // Relaxed: the stop state orders itself; this only ends the sleep.
-    if (ready_.compare_exchange_strong(waited, kPending, std::memory_order_relaxed)) {
-      FutexWake(ready_, INT32_MAX);
-    }
-  };
+  const auto interrupt = [this] { WakeList::Wake(wake_word_, wake_bit_); };
   const std::stop_callback on_stop(stop, interrupt);
   for (;;) {
+    // Before the answer is looked for: a wake-up for it that comes later changes the word. Acquire:
+    // one that came earlier shows the answer.
+    const uint32_t wakes = wake_word_->load(std::memory_order_acquire);
     uint32_t state = ready_.load(std::memory_order_acquire);  // as in ready()
     if (state == kReady) return true;
     CHECK(state != kSuspended) << "a second waiter of one future";
@@ -147,9 +153,9 @@ bool AppendState::WaitUntil(MonotonicNs deadline, const std::stop_token& stop) c
         !ready_.compare_exchange_strong(state, kWaited, std::memory_order_acq_rel)) {
       continue;
     }
-    // After the exchange: a stop requested earlier is seen here, a later one changes the word.
+    // After the word was read: a stop requested earlier is seen here, a later one changes it.
     if (stop.stop_requested()) return ready();
-    FutexWait(ready_, kWaited, deadline);
+    FutexWaitBits(*wake_word_, wakes, wake_bit_, deadline);
   }
 }
 

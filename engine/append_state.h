@@ -19,6 +19,7 @@
 
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "engine/wake_list.h"
 #include "wal/callback_queue.h"
 #include "wal/lsn.h"
 
@@ -33,8 +34,9 @@ class AppendState {
   static uint64_t pool_size();
 
   // Publishes the answer, runs the callback, wakes the waiter or resumes who suspended, and drops
-  // the shard's reference.
-  void Complete(absl::StatusOr<Lsn> result);
+  // the shard's reference. With `wakes` the wake-up is only put there, to be made with others; it
+  // is made before a callback or a coroutine runs, which may take long.
+  void Complete(absl::StatusOr<Lsn> result, WakeList* wakes = nullptr);
 
   bool ready() const {
     // Acquire: pairs with the release in Complete, so that result_ is visible.
@@ -59,7 +61,10 @@ class AppendState {
 
   // pending -> [waited | suspended ->] ready
   enum : uint32_t { kPending = 0, kReady = 1, kWaited = 2, kSuspended = 3 };
-  mutable std::atomic<uint32_t> ready_{kPending};  // the futex word
+  mutable std::atomic<uint32_t> ready_{kPending};
+  // The futex word, of the 32 states of a group, in which this one has a bit. Counts wake-ups.
+  std::atomic<uint32_t>* wake_word_ = nullptr;
+  uint32_t wake_bit_ = 0;
   std::atomic<int> references_{0};
   absl::StatusOr<Lsn> result_ = Lsn();
   AppendCallback on_done_;

@@ -74,7 +74,8 @@ absl::Status ShardCore::Open() {
                                              .sync_bytes_max = options.sync_bytes_max,
                                              .write_bytes_max = options.write_bytes_max,
                                              .log_bytes_max = options.log_bytes_max,
-                                             .cursor_lag_bytes_max = options.cursor_lag_bytes_max},
+                                             .cursor_lag_bytes_max = options.cursor_lag_bytes_max,
+                                             .after_callbacks = [this] { wakes_.WakeAll(); }},
                                             recovered_));
   {
     const std::lock_guard lock(info_mutex_);

@@ -31,6 +31,7 @@
 #include "engine/mailbox.h"
 #include "engine/shard.h"
 #include "engine/shard_turn.h"
+#include "engine/wake_list.h"
 #include "wal/recovery.h"
 
 namespace corewal {
@@ -166,6 +167,7 @@ class ShardCore final : public Shard, public AtomicBatches::Member {
   Mailbox mailbox_;
   LargeGate large_gate_;
   bool took_small_ = false;  // since the gate was told
+  WakeList wakes_;           // of those answered by callbacks of the writer
   ControlQueue controls_;
   std::deque<ControlItem*> controls_taken_;  // oldest first; the shard's own
   const MailboxClock mailbox_clock_;

@@ -278,7 +278,7 @@ bool ShardCore::Passes(const absl::Status& refused, bool answered) const {
 AppendCallback ShardCore::Answer(AppendState* state) {
   return [this, state](absl::StatusOr<Lsn> done) {
     PublishDurable();  // who is answered finds it moved
-    state->Complete(std::move(done));
+    state->Complete(std::move(done), &wakes_);
   };
 }
 

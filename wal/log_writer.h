@@ -27,6 +27,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -77,6 +78,8 @@ struct LogWriterOptions {
   uint64_t log_bytes_max = 0;         // of all segment files; at least two segments; 0: no limit
   uint64_t cursor_lag_bytes_max = 0;  // more than this no cursor holds back; 0: no limit
   uint32_t callbacks_max = 16384;     // appends with a callback that are not answered yet
+  // Called when callbacks have run, before anything else is done or waited for. May be empty.
+  std::function<void()> after_callbacks = nullptr;
   // Lower half of the incarnation. Unset: from the kernel, as it must be outside of simulations.
   std::optional<uint32_t> incarnation_random = {};
 };

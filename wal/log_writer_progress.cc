@@ -307,6 +307,7 @@ MonotonicNs LogWriter::next_timer() const {
 void LogWriter::RunCallbacks() {
   CHECK(!in_callback_) << "Poll or Wait called from a callback";
   in_callback_ = true;
+  bool any = false;
   while (!callbacks_.empty()) {
     const CallbackQueue::Entry& front = callbacks_.front();
     const Lsn durable = Mutated(Mutation::kAckedWhenSubmitted) ? submitted_ : published_durable_;
@@ -321,12 +322,14 @@ void LogWriter::RunCallbacks() {
       next.on_done(next.lsn);
     }
     ++progress_;
+    any = true;
     if (reached) {
       entry.on_done(entry.lsn);
     } else {
       entry.on_done(failure_);
     }
   }
+  if (any && options_.after_callbacks) options_.after_callbacks();
   in_callback_ = false;
 }
 
