@@ -13,8 +13,10 @@ std::string DamageText(const LogEndReport& report) {
   std::string text = absl::StrCat("damaged: ", report.file, ", offset ", report.offset, ": ");
   if (report.row == std::string("C5")) {
     absl::StrAppend(&text, "the pieces of a record contradict each other");
-  } else if (report.rule == FormatRule::kOk) {
+  } else if (report.rule == FormatRule::kOk && report.row == std::string("C4")) {
     absl::StrAppend(&text, "the file is missing");
+  } else if (report.rule == FormatRule::kOk) {
+    absl::StrAppend(&text, "a seal stands where the log went on");
   } else {
     absl::StrAppend(&text, FormatRuleText(report.rule));
   }

@@ -31,9 +31,11 @@ struct LogEndReport {
   // The place where the next batch should stand and none does, or the damage. It is lsn's own place
   // unless the log had just gone on to a next segment.
   std::string file;
-  uint64_t offset = 0;                // in that file
-  FormatRule rule = FormatRule::kOk;  // the rule that the bytes at `offset` broke
-  uint64_t torn_bytes = 0;            // kTorn: bytes of unfinished batches beyond lsn
+  uint64_t offset = 0;  // in that file
+  // The rule that the bytes at `offset` broke. kOk, of kDamaged: none. Their file is missing (C4),
+  // their pieces contradict (C5), or they are a seal's, which should have been overwritten.
+  FormatRule rule = FormatRule::kOk;
+  uint64_t torn_bytes = 0;  // kTorn: bytes of unfinished batches beyond lsn
   // kDamaged: the witness. The header at this place says that bytes beyond `lsn` were durable.
   // Empty for C5, which needs none.
   std::string witness_file;
