@@ -24,22 +24,26 @@ absl::StatusOr<FormatRule> CheckBatchAt(SegmentStream& stream, uint64_t offset,
   return rule;
 }
 
+absl::StatusOr<bool> FindCredible(SegmentStream& stream, const WitnessSearch& search,
+                                  uint64_t* offset, BatchHeader* header) {
+  for (; *offset < stream.limit(); *offset += kBlockBytes) {
+    ASSIGN_OR_RETURN(const absl::Span<const std::byte> bytes,
+                     stream.View(*offset, kBatchHeaderBytes));
+    if (DecodeBatchHeader(bytes, header) != FormatRule::kOk) continue;
+    if (header->lsn != search.base_lsn + *offset) continue;
+    if (header->incarnation == search.incarnation) return true;
+    if (search.or_later && header->incarnation.count() > search.incarnation.count()) return true;
+  }
+  return false;
+}
+
 absl::StatusOr<WitnessScan> FindWitness(SegmentStream& stream, uint64_t offset,
                                         const WitnessSearch& search) {
   WitnessScan scan;
-  while (offset < stream.limit()) {
-    ASSIGN_OR_RETURN(const absl::Span<const std::byte> bytes,
-                     stream.View(offset, kBatchHeaderBytes));
+  for (;;) {
     BatchHeader header;
-    const bool credible =
-        DecodeBatchHeader(bytes, &header) == FormatRule::kOk &&
-        header.lsn == search.base_lsn + offset &&
-        (header.incarnation == search.incarnation ||
-         (search.or_later && header.incarnation.count() > search.incarnation.count()));
-    if (!credible) {
-      offset += kBlockBytes;
-      continue;
-    }
+    ASSIGN_OR_RETURN(const bool found, FindCredible(stream, search, &offset, &header));
+    if (!found) return scan;
     const bool block_behind_header = header.durable == search.base_lsn + kBlockBytes;
     const Lsn durable = block_behind_header ? search.previous_end : header.durable;
     if (durable > search.beyond) {
@@ -49,7 +53,6 @@ absl::StatusOr<WitnessScan> FindWitness(SegmentStream& stream, uint64_t offset,
     scan.unfinished_bytes += header.length_bytes;
     offset += header.length_bytes;
   }
-  return scan;
 }
 
 }  // namespace corewal

@@ -50,6 +50,10 @@ struct WitnessScan {
   std::optional<WitnessFound> witness;
   uint64_t unfinished_bytes = 0;  // of credible batches seen before the witness
 };
+// Moves `offset` to the first credible header at or behind it, and decodes it. False: there is
+// none.
+absl::StatusOr<bool> FindCredible(SegmentStream& stream, const WitnessSearch& search,
+                                  uint64_t* offset, BatchHeader* header);
 // Looks at every block from `offset` to the end of the file, but not inside a credible batch: what
 // a record holds is no header.
 absl::StatusOr<WitnessScan> FindWitness(SegmentStream& stream, uint64_t offset,

@@ -82,9 +82,9 @@ class LogReader {
   const BatchHeader& batch_header() const { return records_.header(); }
 
   const LogEndReport& end() const { return end_; }
-  // skip_damaged: what was passed over, in order. Behind a damaged segment header, records of a
-  // torn tail that recovery had dropped may be handed out again: that header alone knew where the
-  // log went on. If nothing valid comes behind a damage, end() is that damage.
+  // skip_damaged: what was passed over, in order. If nothing valid comes behind a damage, end() is
+  // that damage. What recovery had dropped stays dropped: where no header of an opening is left
+  // that knows where it ended the log before it, the rest of that segment counts as lost.
   const std::vector<SkippedRange>& skipped() const { return skipped_; }
 
   struct Totals {

@@ -69,6 +69,8 @@ absl::StatusOr<bool> LogScanner::Begin() {
     ASSIGN_OR_RETURN(end_, search.BeforeStart());
     return false;
   }
+  ASSIGN_OR_RETURN(begun_, BeginAtProven());
+  if (begun_) return true;
   const SegmentHeader& header = segments_[first].header;
   // Before the first segment there is nothing to end at, so its header counts as part of the log.
   at_.lsn = first == 0 ? header.base_lsn + kBlockBytes : header.previous_end;
@@ -78,6 +80,23 @@ absl::StatusOr<bool> LogScanner::Begin() {
   at_.tail = first == 0 ? 0 : first - 1;
   begun_ = true;
   if (header.previous_sequence != 0) pieces_.StartAnywhere();
+  return true;
+}
+
+// The link of the chain is taken from the batch itself. False: no valid batch stands there. It may
+// be the log's end, but what the last batch is only a scan of the segment can tell.
+absl::StatusOr<bool> LogScanner::BeginAtProven() {
+  const SegmentFile& segment = segments_[options_.first];
+  const Lsn first_batch = segment.header.base_lsn + kBlockBytes;
+  const Lsn behind = segment.header.base_lsn + segment.header.segment_bytes;
+  if (options_.proven <= first_batch || options_.proven >= behind) return false;
+  current_ = options_.first;
+  const uint64_t offset = options_.proven - segment.header.base_lsn;
+  RETURN_IF_ERROR(stream_->Open(segment.path, offset, segment.header.segment_bytes));
+  ASSIGN_OR_RETURN(const bool resumed, ResumeAt(offset, options_.proven));
+  if (!resumed) return false;
+  ++segments_entered_;
+  pieces_.StartAnywhere();
   return true;
 }
 
@@ -227,41 +246,72 @@ absl::StatusOr<bool> LogScanner::SkipDamage(SkippedRange* skipped) {
   return true;
 }
 
-void LogScanner::ResumeAt(const BatchHeader& header, uint64_t offset) {
+absl::StatusOr<bool> LogScanner::ResumeAt(uint64_t offset, Lsn previous_end) {
+  const SegmentHeader& header = segments_[current_].header;
+  ASSIGN_OR_RETURN(const absl::Span<const std::byte> bytes,
+                   stream_->View(offset, kBatchHeaderBytes));
+  BatchHeader found;
+  if (DecodeBatchHeader(bytes, &found) != FormatRule::kOk) return false;
+  BatchContext context;
+  context.lsn = header.base_lsn + offset;
+  context.incarnation = header.incarnation;
+  context.previous_crc = found.previous_crc;
+  context.bytes_left = header.segment_bytes - offset;
+  context.previous_end = previous_end;
+  ScannedBatch batch;
+  ASSIGN_OR_RETURN(const FormatRule rule, CheckBatchAt(*stream_, offset, context, &batch));
+  if (rule != FormatRule::kOk) return false;
   at_.offset = offset;
-  at_.lsn = at_.previous_end = header.lsn;
-  at_.last_crc = header.previous_crc;
+  at_.lsn = at_.previous_end = batch.header.lsn;
+  at_.last_crc = batch.header.previous_crc;
   at_.last_is_seal = false;
   at_.tail = current_;
+  return true;
+}
+
+// How far into the current segment's file its batches are surely part of the log: what stands
+// behind the end that a later opening found is dead. The next segment's header names that end. If
+// it is lost, another header of that opening may know it: all that was durable at first is what the
+// opening found, and nothing more until something of its own is durable. If none does, nothing is
+// sure.
+absl::StatusOr<uint64_t> LogScanner::LiveBytes() {
+  const SegmentHeader header = segments_[current_].header;
+  const auto up_to = [&](Lsn end) -> uint64_t {
+    const bool in_segment = end > header.base_lsn && end <= header.base_lsn + header.segment_bytes;
+    return in_segment ? end - header.base_lsn : 0;
+  };
+  for (size_t i = current_ + 1; i < segments_.size(); ++i) {
+    const SegmentFile& later = segments_[i];
+    if (later.started()) {
+      if (!MayFollow(header, later.header)) continue;
+      if (Follows(header, later.header)) return up_to(later.header.previous_end);
+      if (later.header.incarnation == header.incarnation) return header.segment_bytes;
+      return up_to(later.header.durable);
+    }
+    if (later.sequence != segments_[current_].sequence + 1) continue;
+    WitnessSearch search;
+    search.base_lsn = header.base_lsn + header.segment_bytes;
+    search.incarnation = header.incarnation;
+    search.or_later = true;
+    RETURN_IF_ERROR(stream_->Open(later.path, kBlockBytes, kSegmentBytesMax));
+    uint64_t offset = kBlockBytes;
+    BatchHeader found;
+    ASSIGN_OR_RETURN(const bool any, FindCredible(*stream_, search, &offset, &found));
+    if (!any) continue;
+    if (found.incarnation == header.incarnation) return header.segment_bytes;
+    return up_to(found.durable);
+  }
+  return header.segment_bytes;
 }
 
 // The first batch of the current segment, from `offset` on, that keeps every rule but the chain.
 absl::StatusOr<bool> LogScanner::ResumeInSegment(uint64_t offset) {
   const SegmentHeader header = segments_[current_].header;
-  uint64_t limit = header.segment_bytes;
-  if (current_ + 1 < segments_.size()) {
-    // What stands behind the end that a later opening found is dead.
-    const SegmentFile& next = segments_[current_ + 1];
-    if (next.started() && Follows(header, next.header)) {
-      const Lsn end = next.header.previous_end;
-      limit = end > header.base_lsn ? end - header.base_lsn : 0;
-    }
-  }
+  ASSIGN_OR_RETURN(const uint64_t limit, LiveBytes());
   RETURN_IF_ERROR(stream_->Open(segments_[current_].path, offset, header.segment_bytes));
   for (; offset < std::min(limit, stream_->limit()); offset += kBlockBytes) {
-    ASSIGN_OR_RETURN(const absl::Span<const std::byte> bytes,
-                     stream_->View(offset, kBatchHeaderBytes));
-    BatchHeader found;
-    if (DecodeBatchHeader(bytes, &found) != FormatRule::kOk) continue;
-    BatchContext context;
-    context.lsn = header.base_lsn + offset;
-    context.incarnation = header.incarnation;
-    context.previous_crc = found.previous_crc;
-    context.bytes_left = header.segment_bytes - offset;
-    ScannedBatch batch;
-    ASSIGN_OR_RETURN(const FormatRule rule, CheckBatchAt(*stream_, offset, context, &batch));
-    if (rule != FormatRule::kOk) continue;
-    ResumeAt(batch.header, offset);
+    ASSIGN_OR_RETURN(const bool resumed, ResumeAt(offset, Lsn()));
+    if (!resumed) continue;
     RETURN_IF_ERROR(ReopenAt(offset));
     return true;
   }

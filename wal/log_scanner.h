@@ -30,6 +30,9 @@ class LogScanner {
  public:
   struct Options {
     size_t first = 0;  // index of the segment to begin at
+    // If in that segment: everything before it is known to be part of the log, so that the scan may
+    // begin with the batch that stands there (FindScanStart). 0: it begins with the first batch.
+    Lsn proven;
     uint32_t read_ahead = 8;
     DirectMode direct = DirectMode::kAuto;
   };
@@ -68,6 +71,7 @@ class LogScanner {
 
   absl::StatusOr<bool> Step();
   absl::StatusOr<bool> Begin();
+  absl::StatusOr<bool> BeginAtProven();
   absl::Status Enter(size_t index);
   absl::Status ReopenAt(uint64_t offset);
   // X, and the end of the log so far.
@@ -87,8 +91,12 @@ class LogScanner {
   // The seal before X has been overwritten or passed over since it was read.
   absl::StatusOr<bool> SealIsGone();
   absl::StatusOr<bool> ResumeInSegment(uint64_t offset);
+  absl::StatusOr<uint64_t> LiveBytes();
+  // The scan goes on with what stands at `offset` of the current segment, which the stream has
+  // open, if it is a batch that keeps every rule but the chain. A seal must know `previous_end` to
+  // be durable.
+  absl::StatusOr<bool> ResumeAt(uint64_t offset, Lsn previous_end);
   absl::StatusOr<bool> ResumeInLaterSegment(size_t index);
-  void ResumeAt(const BatchHeader& header, uint64_t offset);
 
   const Options options_;
   std::vector<SegmentFile> segments_;

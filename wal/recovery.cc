@@ -23,7 +23,11 @@ absl::StatusOr<RecoveredLog> RecoverLog(FileSystem& files, StorageIo& io,
   }
 
   LogScanner::Options options;
-  options.first = AnchorIndex(segments);
+  const ScanStart start = FindScanStart(segments);
+  options.first = start.segment;
+  options.proven = start.durable;
+  // A header knows the epoch of everything before its segment, of which nothing may be read here.
+  if (start.segment > 0) recovered.last_epoch = segments[start.segment].header.epoch;
   ASSIGN_OR_RETURN(std::unique_ptr<LogScanner> scanner,
                    LogScanner::Create(files, io, std::move(segments), options));
   for (bool goes_on = true; goes_on;) {

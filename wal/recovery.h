@@ -1,8 +1,12 @@
 // wal/recovery.h: finds where a shard's log ends, without reading all of it.
 //
-// Reads segment headers and the last segments only (from the one that holds the last LSN that a
-// header knows to be durable), so it costs the same for 1 GiB and for 1 TiB; damage before that is
-// found by LogReader when the records are replayed. Never writes.
+//   | segment | ... | segment      D          | last segment      X | prepared | ...
+//   hdr       hdr   hdr            |--- read ----------------------------------|
+//
+// Reads the segments' headers, and batches only from D on, the last LSN that a header knows to be
+// durable: up to there the log is proven (FORMAT.md, "Finding the end without reading everything").
+// So it takes as long for 20 GiB as for 1 GiB. Damage to batches before D is found by LogReader
+// when the records are replayed. Never writes.
 //
 // What is read must be what the device holds. After a failed fsync the page cache may show clean
 // pages that never reached it, so before buffered files are read their cached pages should be
@@ -26,7 +30,8 @@ enum class RecoveryMode : uint8_t {
   kStopAtDamage,  // the log ends before the first damage; the report says what is lost
   // The log goes on behind damage, as far as anything valid does; `skipped` says what is lost. Only
   // the part that is scanned to find the end counts: damage before it is LogReader's to find
-  // (LogReaderOptions::skip_damaged). Files whose header is damaged are left alone.
+  // (LogReaderOptions::skip_damaged), and stays in the log as a hole. Files whose header is damaged
+  // are left alone.
   kSkipDamaged,
 };
 

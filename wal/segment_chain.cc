@@ -20,22 +20,27 @@ bool Follows(const SegmentHeader& earlier, const SegmentHeader& later) {
          later.base_lsn == earlier.base_lsn + earlier.segment_bytes;
 }
 
-size_t AnchorIndex(const std::vector<SegmentFile>& segments) {
-  if (segments.empty() || !segments[0].started()) return 0;
+ScanStart FindScanStart(const std::vector<SegmentFile>& segments) {
+  if (segments.empty() || !segments[0].started()) return {};
   Lsn durable = segments[0].header.durable;
   size_t run = 1;
   for (; run < segments.size(); ++run) {
     const SegmentFile& next = segments[run];
-    if (!next.started() || !Follows(segments[run - 1].header, next.header)) break;
+    const SegmentFile& before = segments[run - 1];
+    if (!next.started() || !Follows(before.header, next.header)) break;
+    // Cut short since, which no scan that begins behind it would see.
+    if (before.header.base_lsn + before.size_bytes < next.header.previous_end) break;
     durable = std::max(durable, next.header.durable);
   }
-  size_t anchor = 0;
-  while (anchor + 1 < run && segments[anchor + 1].header.base_lsn < durable) ++anchor;
-  return anchor;
+  size_t start = 0;
+  while (start + 1 < run && segments[start + 1].header.base_lsn < durable) ++start;
+  // All of the segment is durable, and the next one's header says where the log left it.
+  if (start + 1 < run && segments[start + 1].header.previous_end == durable) ++start;
+  return {start, durable};
 }
 
 size_t FirstSegmentFor(const std::vector<SegmentFile>& segments, Lsn from) {
-  size_t index = AnchorIndex(segments);
+  size_t index = FindScanStart(segments).segment;
   while (index > 0 && segments[index].header.base_lsn > from) --index;
   return index;
 }

@@ -19,10 +19,15 @@ bool MayFollow(const SegmentHeader& earlier, const SegmentHeader& later);
 // `later` is the very next one. Whether `earlier` really ended where `later` says is for a scan.
 bool Follows(const SegmentHeader& earlier, const SegmentHeader& later);
 
-// Where a scan may begin that wants the log's end and not its records: the segment that holds the
-// last LSN known to be durable by the headers of segments linked from the first on. All before it
-// is part of the log. 0 if the first has not started.
-size_t AnchorIndex(const std::vector<SegmentFile>& segments);
+// Where a scan may begin that wants the log's end and not its records (FORMAT.md, "Finding the end
+// without reading everything").
+struct ScanStart {
+  size_t segment = 0;  // 0 if the first has not started
+  // What the headers of segments linked from the first on know to be durable: everything before it
+  // is part of the log. In `segment`, or no more than where the log ended before it.
+  Lsn durable;
+};
+ScanStart FindScanStart(const std::vector<SegmentFile>& segments);
 
 // Where to begin reading records from `from` on: the last segment that begins at or before it, but
 // none that a scan would have to prove first.

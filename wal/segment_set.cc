@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "base/check.h"
 #include "base/errno_status.h"
 #include "base/status_macros.h"
 #include "wal/segment_file.h"
@@ -23,19 +25,122 @@ absl::string_view BaseName(absl::string_view path) {
   return slash == absl::string_view::npos ? path : path.substr(slash + 1);
 }
 
-// Reads the file's first block into the buffer that comes with the completion.
-absl::StatusOr<Completion> ReadFirstBlock(StorageIo& io, FileHandle file, const std::string& path) {
-  ASSIGN_OR_RETURN(BufferLease buffer, io.AcquireBuffer());
+bool IsBlank(absl::Span<const std::byte> block) {
+  return std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{0}; });
+}
+
+// What a segment's first block says of it, beside its name.
+void TakeFirstBlock(absl::Span<const std::byte> block, SegmentFile* segment) {
+  segment->rule = DecodeSegmentHeader(block, &segment->header);
+  segment->blank = IsBlank(block);
+  const std::optional<uint64_t> sequence = ParseSegmentFileName(BaseName(segment->path));
+  if (sequence.has_value()) {
+    segment->sequence = *sequence;
+  } else if (segment->rule == FormatRule::kOk) {
+    segment->sequence = segment->header.sequence;
+  }
+}
+
+// The first blocks of some files, read at once: opening a log of hundreds of segments takes the
+// time of the device, not that of as many single reads.
+class HeaderReads {
+ public:
+  // Takes what buffers are free, up to a bound. ResourceExhausted: none is.
+  static absl::StatusOr<HeaderReads> Create(FileSystem& files, StorageIo& io,
+                                            uint32_t at_once_max) {
+    HeaderReads reads(files, io);
+    for (uint32_t i = 0; i < std::min(at_once_max, io.queue_depth()); ++i) {
+      absl::StatusOr<BufferLease> buffer = io.AcquireBuffer();
+      if (!buffer.ok()) {
+        if (i == 0) return buffer.status();
+        break;
+      }
+      reads.buffers_.push_back(*std::move(buffer));
+    }
+    return reads;
+  }
+
+  size_t at_once() const { return buffers_.size(); }
+  // Of at most at_once() files: what stands in each, or why it cannot be read. Not OK: the storage
+  // itself failed.
+  absl::StatusOr<std::vector<absl::StatusOr<SegmentFile>>> Read(
+      absl::Span<const std::string> paths);
+
+ private:
+  HeaderReads(FileSystem& files, StorageIo& io) : files_(files), io_(io) {}
+  absl::StatusOr<FileHandle> Start(SegmentFile& segment, size_t index);
+
+  FileSystem& files_;
+  StorageIo& io_;
+  std::vector<BufferLease> buffers_;
+};
+
+// Stages the read of one file's first block with the buffer of that index.
+absl::StatusOr<FileHandle> HeaderReads::Start(SegmentFile& segment, size_t index) {
+  ASSIGN_OR_RETURN(OpenFile file, OpenSegmentFile(files_, segment.path, OpenOptions::Access::kRead,
+                                                  DirectMode::kAuto));
+  segment.size_bytes = file.facts().size_bytes;
+  ASSIGN_OR_RETURN(const FileHandle handle, io_.RegisterFile(file));
   ReadOp op;
-  op.file = file;
+  op.file = handle;
   op.length = kBlockBytes;
-  RETURN_IF_ERROR(io.Read(op, std::move(buffer)).status());
-  std::array<Completion, 1> completions;
-  do {
-    RETURN_IF_ERROR(io.Wait(1, kNever));
-  } while (io.Poll(absl::MakeSpan(completions)) == 0);
-  if (completions[0].ok()) return std::move(completions[0]);
-  return ErrnoStatus(completions[0].error, "read", path, {.offset = 0, .length = kBlockBytes});
+  op.tag = index;
+  const absl::Status staged = io_.Read(op, std::move(buffers_[index])).status();
+  if (staged.ok()) return handle;
+  RETURN_IF_ERROR(io_.UnregisterFile(handle));
+  return staged;
+}
+
+absl::StatusOr<std::vector<absl::StatusOr<SegmentFile>>> HeaderReads::Read(
+    absl::Span<const std::string> paths) {
+  CHECK_LE(paths.size(), at_once());
+  std::vector<absl::StatusOr<SegmentFile>> segments(paths.size(), SegmentFile());
+  std::vector<FileHandle> handles;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    segments[i]->path = paths[i];
+    const absl::StatusOr<FileHandle> handle = Start(*segments[i], i);
+    if (handle.ok()) {
+      handles.push_back(*handle);
+    } else {
+      segments[i] = handle.status();
+    }
+  }
+  for (size_t left = handles.size(); left > 0;) {
+    std::array<Completion, 16> completions;
+    RETURN_IF_ERROR(io_.Wait(static_cast<uint32_t>(left), kNever));
+    const size_t n = io_.Poll(absl::MakeSpan(completions));
+    left -= n;
+    for (Completion& done : absl::MakeSpan(completions).first(n)) {
+      absl::StatusOr<SegmentFile>& segment = segments[done.tag];
+      if (done.ok()) {
+        TakeFirstBlock(absl::MakeConstSpan(done.buffer.data(), done.bytes), &*segment);
+      } else {
+        segment =
+            ErrnoStatus(done.error, "read", segment->path, {.offset = 0, .length = kBlockBytes});
+      }
+      buffers_[done.tag] = std::move(done.buffer);
+    }
+  }
+  for (const FileHandle handle : handles) RETURN_IF_ERROR(io_.UnregisterFile(handle));
+  return segments;
+}
+
+// Files that are gone are left out.
+absl::Status ReadAll(FileSystem& files, StorageIo& io, absl::Span<const std::string> paths,
+                     std::vector<SegmentFile>* segments) {
+  if (paths.empty()) return absl::OkStatus();
+  constexpr uint32_t kHeadersAtOnce = 16;
+  ASSIGN_OR_RETURN(HeaderReads reads, HeaderReads::Create(files, io, kHeadersAtOnce));
+  for (size_t i = 0; i < paths.size(); i += reads.at_once()) {
+    ASSIGN_OR_RETURN(std::vector<absl::StatusOr<SegmentFile>> read,
+                     reads.Read(paths.subspan(i, reads.at_once())));
+    for (absl::StatusOr<SegmentFile>& segment : read) {
+      if (absl::IsNotFound(segment.status())) continue;  // recycled or removed since List
+      if (!segment.ok()) return segment.status();
+      segments->push_back(*std::move(segment));
+    }
+  }
+  return absl::OkStatus();
 }
 
 // A listing is no snapshot: of files made while it was read it may miss one and have the next.
@@ -52,10 +157,6 @@ absl::Status FillGaps(FileSystem& files, StorageIo& io, const std::string& direc
     segments->insert(segments->begin() + static_cast<ptrdiff_t>(i) + 1, *std::move(missed));
   }
   return absl::OkStatus();
-}
-
-bool IsBlank(absl::Span<const std::byte> block) {
-  return std::all_of(block.begin(), block.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
 }  // namespace
@@ -101,39 +202,21 @@ std::optional<ShardId> ParseShardDirectoryName(absl::string_view name) {
 
 absl::StatusOr<SegmentFile> ReadSegmentFile(FileSystem& files, StorageIo& io,
                                             const std::string& path) {
-  SegmentFile segment;
-  segment.path = path;
-  ASSIGN_OR_RETURN(OpenFile file,
-                   OpenSegmentFile(files, path, OpenOptions::Access::kRead, DirectMode::kAuto));
-  segment.size_bytes = file.facts().size_bytes;
-  ASSIGN_OR_RETURN(const FileHandle handle, io.RegisterFile(file));
-  absl::StatusOr<Completion> read = ReadFirstBlock(io, handle, path);
-  RETURN_IF_ERROR(io.UnregisterFile(handle));
-  if (!read.ok()) return read.status();
-  const absl::Span<const std::byte> block(read->buffer.data(), read->bytes);
-  segment.rule = DecodeSegmentHeader(block, &segment.header);
-  segment.blank = IsBlank(block);
-  const std::optional<uint64_t> sequence = ParseSegmentFileName(BaseName(path));
-  if (sequence.has_value()) {
-    segment.sequence = *sequence;
-  } else if (segment.rule == FormatRule::kOk) {
-    segment.sequence = segment.header.sequence;
-  }
-  return segment;
+  ASSIGN_OR_RETURN(HeaderReads reads, HeaderReads::Create(files, io, /*at_once_max=*/1));
+  ASSIGN_OR_RETURN(std::vector<absl::StatusOr<SegmentFile>> read, reads.Read({path}));
+  return std::move(read[0]);
 }
 
 absl::StatusOr<std::vector<SegmentFile>> ListSegments(FileSystem& files, StorageIo& io,
                                                       const std::string& directory) {
   ASSIGN_OR_RETURN(const std::vector<DirectoryEntry> entries, files.List(directory));
-  std::vector<SegmentFile> segments;
+  std::vector<std::string> paths;
   for (const DirectoryEntry& entry : entries) {
     if (!ParseSegmentFileName(entry.name).has_value()) continue;
-    absl::StatusOr<SegmentFile> segment =
-        ReadSegmentFile(files, io, absl::StrCat(directory, "/", entry.name));
-    if (absl::IsNotFound(segment.status())) continue;  // recycled or removed since List
-    if (!segment.ok()) return segment.status();
-    segments.push_back(*std::move(segment));
+    paths.push_back(absl::StrCat(directory, "/", entry.name));
   }
+  std::vector<SegmentFile> segments;
+  RETURN_IF_ERROR(ReadAll(files, io, paths, &segments));
   std::sort(segments.begin(), segments.end(),
             [](const SegmentFile& a, const SegmentFile& b) { return a.sequence < b.sequence; });
   RETURN_IF_ERROR(FillGaps(files, io, directory, &segments));

@@ -40,10 +40,10 @@ struct SegmentFile {
   bool started() const { return rule == FormatRule::kOk && header.sequence == sequence; }
 };
 
-// Lists `directory` and reads each segment's first block; ascending by sequence. A file that goes
-// while this runs is left out. `io` must have nothing in flight. Errors: those of List and Open,
-// and of a read that fails. That a segment is of another log or of a newer version is not an error
-// here (see RecoverLog).
+// Lists `directory` and reads each segment's first block, as many at once as `io` has buffers free;
+// ascending by sequence. A file that goes while this runs is left out. `io` must have nothing in
+// flight. Errors: those of List and Open, and of a read that fails. That a segment is of another
+// log or of a newer version is not an error here (see RecoverLog).
 absl::StatusOr<std::vector<SegmentFile>> ListSegments(FileSystem& files, StorageIo& io,
                                                       const std::string& directory);
 

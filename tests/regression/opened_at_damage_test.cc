@@ -50,14 +50,14 @@ class OpenedAtDamageTest : public WriterFixture {
 
 TEST_F(OpenedAtDamageTest, SegmentWithoutAnyValidBatchIsNotPartOfALogCutAtDamage) {
   WriteLog();
-  Damage(2, kBlockBytes + 20);
+  Damage(3, kBlockBytes + 20);
   {
     const auto io = NewIo();
     const auto recovered = RecoverLog(FileSystem::Host(), *io, options_.directory, options_.uuid,
                                       RecoveryMode::kStopAtDamage);
     ASSERT_TRUE(recovered.ok()) << recovered.status();
     EXPECT_EQ(recovered->end.end, LogEnd::kDamaged);
-    ASSERT_EQ(recovered->live.size(), 1u);
+    ASSERT_EQ(recovered->live.size(), 2u);
     EXPECT_GT(recovered->end.lsn, recovered->live.back().header.base_lsn);
   }
   OpenWith(RecoveryMode::kStopAtDamage);

@@ -72,7 +72,7 @@ class LogBuilder {
   void HoldDurable(Lsn durable) { held_ = durable, holding_ = true; }
   void LetDurableGo() { holding_ = false; }
   // The next batch or segment chains to this position instead of the log's true end.
-  void RewindTo(Lsn end, uint32_t crc) { end_ = end, crc_ = crc; }
+  void RewindTo(Lsn end, uint32_t crc) { end_ = batch_before_end_ = end, crc_ = crc; }
 
   Lsn end() const { return end_; }  // behind the last batch
   uint32_t last_crc() const { return crc_; }

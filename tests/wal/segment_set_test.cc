@@ -109,6 +109,7 @@ class ChainTest : public ::testing::Test {
       segment.path = SegmentFileName(i);
       segment.sequence = i;
       segment.header = log.segment_header();
+      segment.size_bytes = segment.header.segment_bytes;
       segments_.push_back(segment);
     }
   }
@@ -139,16 +140,30 @@ TEST_F(ChainTest, FollowerNamesItsPredecessorAndPlace) {
   EXPECT_TRUE(MayFollow(segments_[0].header, segments_[2].header));
 }
 
-TEST_F(ChainTest, AnchorHoldsTheLastKnownDurableLsn) {
-  EXPECT_EQ(AnchorIndex(segments_), 3u);  // segment 5 knows of the first batch of segment 4
+TEST_F(ChainTest, ScanStartsAtTheLastKnownDurableLsn) {
+  // Segment 5 knows that the log before it is durable to its end.
+  EXPECT_EQ(FindScanStart(segments_).segment, 4u);
+  EXPECT_EQ(FindScanStart(segments_).durable, segments_[4].header.previous_end);
+  segments_[4].header.durable = segments_[3].header.base_lsn + 8192;
+  EXPECT_EQ(FindScanStart(segments_).segment, 3u);
+  EXPECT_EQ(FindScanStart(segments_).durable, segments_[3].header.base_lsn + 8192);
   segments_[4].header.durable = segments_[1].header.base_lsn + 8192;
   segments_[3].header.durable = Lsn(0);
   segments_[2].header.durable = Lsn(0);
-  EXPECT_EQ(AnchorIndex(segments_), 1u);
+  EXPECT_EQ(FindScanStart(segments_).segment, 1u);
   segments_[2].rule = FormatRule::kSegmentCrc;  // what lies behind proves nothing yet
   segments_[1].header.durable = Lsn(0);
-  EXPECT_EQ(AnchorIndex(segments_), 0u);
-  EXPECT_EQ(AnchorIndex({}), 0u);
+  EXPECT_EQ(FindScanStart(segments_).segment, 0u);
+  EXPECT_EQ(FindScanStart({}).segment, 0u);
+}
+
+TEST_F(ChainTest, ScanStartsBeforeAFileThatWasCutShort) {
+  SegmentFile& second = segments_[1];
+  const uint64_t used = segments_[2].header.previous_end - second.header.base_lsn;
+  second.size_bytes = used;
+  EXPECT_EQ(FindScanStart(segments_).segment, 4u);
+  second.size_bytes = used - 1;
+  EXPECT_EQ(FindScanStart(segments_).segment, 1u) << "what lies behind proves nothing";
 }
 
 TEST_F(ChainTest, ForeignLogShardAndVersionAreNamed) {
