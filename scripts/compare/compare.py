@@ -50,6 +50,7 @@ def names_among(known):
 def parse_options(arguments):
     groups = [f"commit {clients}" for clients in cells.COMMIT_CLIENTS]
     groups += [f"stream {size}" for size in cells.STREAM_BYTES] + [f"recover {size}" for size in cells.RECOVER_BYTES]
+    groups += ["shards", "roll"]
     parser = argparse.ArgumentParser(prog="./dev compare", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, help=f"each run so often, medians ({ROUNDS_MIN})")
