@@ -205,7 +205,7 @@ absl::StatusOr<std::unique_ptr<Subscription>> Engine::Subscribe(ShardId shard, L
   };
   source.wait = [impl = impl_.get(), core, limit = source.limit, over = source.over](
                     Lsn beyond, MonotonicNs deadline) {
-    if (!impl->CheckMayWait("").ok()) deadline = 0;
+    if (impl->InTurn()) deadline = 0;
     while (limit() <= beyond && over().ok()) {
       if (Clock::System().Now() >= deadline) return false;
       // A batch may be decided by another shard: that moves no durable LSN here.

@@ -61,6 +61,8 @@ class Engine::Impl {
   absl::Status NoSuchShard(ShardId shard) const;
   bool attached(ShardId shard) const { return attached_[ToIndex(shard)] != 0; }
   void set_attached(ShardId shard) { attached_[ToIndex(shard)] = 1; }
+  // Whether this is a callback of one of the shards.
+  bool InTurn() const;
   // FailedPrecondition in a callback of one of the shards: `call` could wait for itself there.
   absl::Status CheckMayWait(absl::string_view call) const;
   bool in_child() const { return ProcessGeneration() != process_; }

@@ -82,17 +82,18 @@ absl::Status Engine::Impl::StartThreads() {
   return first;
 }
 
+bool Engine::Impl::InTurn() const {
+  return std::any_of(cores_.begin(), cores_.end(),
+                     [](const auto& core) { return ShardTurn::In(core.get()); });
+}
+
 absl::Status Engine::Impl::CheckMayWait(absl::string_view call) const {
-  for (const auto& core : cores_) {
-    if (ShardTurn::In(core.get())) {
-      return ShardTurn::Refusal(call, "call it from another thread");
-    }
-  }
-  return absl::OkStatus();
+  if (!InTurn()) return absl::OkStatus();
+  return ShardTurn::Refusal(call, "call it from another thread");
 }
 
 Engine::Impl::~Impl() {
-  CHECK(CheckMayWait("").ok()) << "an engine is destroyed by a callback on its own shard's thread";
+  CHECK(!InTurn()) << "an engine is destroyed by a callback on its own shard's thread";
   if (Close().ok() || !in_child()) return;
   // In a forked child there are no such threads, and the rings, the callbacks and the log are the
   // parent's: nothing of it is touched.
