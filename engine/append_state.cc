@@ -127,9 +127,13 @@ void AppendState::Complete(absl::StatusOr<Lsn> result, WakeList* wakes) {
     // Release: result_ is visible to whoever sees ready_ set. Acquire: so is, here, what Suspend
     // left.
     const uint32_t before = ready_.exchange(kReady, std::memory_order_acq_rel);
-    if (before == kWaited && wakes != nullptr) wakes->Add(wake_word_, wake_bit_);
-    if (before == kWaited && wakes == nullptr) WakeList::Wake(wake_word_, wake_bit_);
-    if (before == kSuspended) {
+    if (before == kWaited) {
+      if (wakes != nullptr) {
+        wakes->Add(wake_word_, wake_bit_);
+      } else {
+        WakeList::Wake(wake_word_, wake_bit_);
+      }
+    } else if (before == kSuspended) {
       if (wakes != nullptr) wakes->WakeAll();
       resume_(continuation_);
     }
